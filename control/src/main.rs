@@ -1,0 +1,2 @@
+//! The `gatehold` binary.
+fn main() {}

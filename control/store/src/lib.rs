@@ -1,0 +1,2 @@
+//! See Cargo.toml for what this crate is for.
+#![forbid(unsafe_code)]

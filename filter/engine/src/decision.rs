@@ -1,0 +1,98 @@
+//! What is asked of the engine, and what it answers.
+
+use serde_json::{Map, Value};
+
+use crate::{Approval, Principal};
+
+/// One question: may this principal do this?
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// Who asks.
+    pub principal: &'a Principal,
+    /// For what.
+    pub target: Target<'a>,
+    /// With which arguments.
+    pub arguments: Arguments<'a>,
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// A tool, by name.
+    Tool(&'a str),
+    /// A resource, by URI.
+    Resource(&'a str),
+    /// A prompt, by name.
+    Prompt(&'a str),
+    /// A method that is about none of these.
+    Method(&'a str),
+}
+
+/// The arguments of a call, as far as they are known.
+#[derive(Clone, Copy, Debug)]
+pub enum Arguments<'a> {
+    /// A call: these and no others.
+    Known(&'a Map<String, Value>),
+    /// A list: nothing is known yet, every condition over them is true, false or unknown.
+    Unknown,
+}
+
+/// The engine's answer: effect, reasons and errors always come together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// What follows.
+    pub effect: Effect,
+    /// Ids of the rules that decided, in the order of the policy.
+    pub rules: Vec<String>,
+    /// Why, in one sentence for a person (`no rule allows tool `x``, `denied by rule `a/1``).
+    pub reason: String,
+    /// Rules whose condition failed to evaluate. A failed `allow` never allows; a failed `deny` or
+    /// `approve` denies.
+    pub errors: Vec<RuleError>,
+}
+
+/// What follows from a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Go ahead.
+    Allow,
+    /// Wait for a person; the requirements of all matching `approve` rules.
+    Hold(Vec<Approval>),
+    /// Refuse.
+    Deny,
+}
+
+/// A condition that could not be evaluated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleError {
+    /// Id of the rule.
+    pub rule: String,
+    /// What went wrong, for the policy's author.
+    pub message: String,
+}
+
+/// How one rule fared for one query, for `explain`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleTrace {
+    /// Id of the rule.
+    pub rule: String,
+    /// What came of it.
+    pub outcome: RuleOutcome,
+}
+
+/// Where a rule stopped, or that it matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleOutcome {
+    /// Subjects do not match.
+    OtherSubject,
+    /// Targets do not match.
+    OtherTarget,
+    /// The condition is false.
+    ConditionFalse,
+    /// The condition depends on arguments that are not known yet.
+    ConditionUnknown,
+    /// The condition failed.
+    ConditionError(String),
+    /// The rule applies.
+    Matched,
+}
