@@ -1,0 +1,74 @@
+# Two commands do everything, set-up included: `make demo` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+export GATEHOLD_CACHE ?= $(HOME)/.cache/gatehold
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+WASM := $(TARGET)/gatehold.wasm
+WASM_BUILT := $(TARGET)/wasm32-wasip1/release/gatehold_filter.wasm
+# Built for the host, so that what the wasm tests run on needs no second toolchain.
+export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(GATEHOLD_CACHE)/bin/wasm-bindgen-test-runner
+PURE := gatehold-engine gatehold-mcp gatehold-identity gatehold-wire
+SUMMARY := tests/setup/summary.sh
+STEP = @printf '\n\033[1m== %s\033[0m\n'
+
+.PHONY: help setup build wasm demo test fmt lint unit wasm-test hostsim e2e deny advisories bench clean
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+setup: ## fetch what is missing (toolchain, Envoy, servers and clients), pinned, into a cache
+	@tests/setup/setup.sh
+
+wasm: setup ## build the filter: target/gatehold.wasm
+	$(STEP) 'filter'
+	@cargo build --locked --release --target wasm32-wasip1 -p gatehold-filter
+	@cp $(WASM_BUILT) $(WASM).part && mv $(WASM).part $(WASM)
+	@tests/setup/size.sh $(WASM) 1500000
+
+build: wasm ## build the filter and control
+	$(STEP) 'control'
+	@cargo build --locked -p gatehold
+
+demo: build ## a real agent, a real server, a real Envoy: see calls being decided (ONCE=1 ends after the scenario)
+	$(STEP) 'demo'
+	@cargo run --locked --quiet -p gatehold-demo -- $(if $(ONCE),--once)
+
+test: fmt lint deny unit wasm-test build e2e ## everything that must hold
+	@$(SUMMARY)
+
+fmt: setup
+	$(STEP) 'format'
+	@cargo fmt --all --check
+
+lint: setup
+	$(STEP) 'lints'
+	@cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+	@cargo clippy --locked --quiet --target wasm32-wasip1 -p gatehold-filter -- -D warnings
+
+deny: setup
+	$(STEP) 'licenses, sources, bans'
+	@$(GATEHOLD_CACHE)/bin/cargo-deny --log-level error check bans licenses sources
+
+advisories: setup ## ask the RustSec database about our dependencies (needs its network)
+	@$(GATEHOLD_CACHE)/bin/cargo-deny check advisories
+
+unit: setup ## pure crates, control, the adapter on a fake host
+	$(STEP) 'unit, property and corpus tests; the adapter on the fake host'
+	@$(SUMMARY) run cargo test --locked --quiet --workspace --exclude gatehold-e2e --exclude gatehold-demo
+
+wasm-test: setup ## the pure crates once more, in wasm32 under Node
+	$(STEP) 'pure crates in wasm32'
+	@$(SUMMARY) run cargo test --locked --quiet --target wasm32-unknown-unknown $(PURE:%=-p %) --test wasm
+
+e2e: build ## end to end on real Envoy with real servers and clients
+	$(STEP) 'end to end on Envoy'
+	@$(SUMMARY) run cargo test --locked --quiet -p gatehold-e2e
+
+bench: setup ## decisions with 10 and with 10,000 rules, side by side
+	@cargo bench --locked -p gatehold-bench-micro
+
+clean: ## remove what was built (the cache stays)
+	@cargo clean

@@ -1,0 +1,1 @@
+//! The tests of this crate hold the workspace against the rules of ARCHITECTURE.md.
