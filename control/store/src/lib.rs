@@ -1,2 +1,28 @@
-//! See Cargo.toml for what this crate is for.
+//! Durable storage of audit events: one SQLite file, append-only, hash-chained.
+//!
+//! What [`Store::append`] has returned for is on disk (WAL, `synchronous = FULL`), exactly once per
+//! (sender, batch). Events carry a gapless sequence and the hash of the event before them, so that a change
+//! to any stored value, and any event taken out, is found by [`Reader::verify`]. What no chain can show by
+//! itself is that its newest events were cut off, or all of it rewritten: for that, compare the head with
+//! one that was exported before, to a place the writer of the file has no access to.
+//!
+//! The SQL stands in `reader.rs`, `writer.rs` and `migrations/`; everything else is free of the database.
 #![forbid(unsafe_code)]
+
+mod error;
+mod event;
+mod head;
+mod reader;
+mod record;
+mod schema;
+mod store;
+mod verify;
+mod writer;
+
+pub use error::{StoreError, VerifyError};
+pub use event::{AuditBatch, AuditEvent};
+pub use head::Head;
+pub use reader::Reader;
+pub use record::Hash;
+pub use store::{Appended, Store};
+pub use verify::{Broken, Verified};
