@@ -1,0 +1,180 @@
+//! The policy of one server, ready to decide.
+
+use rustc_hash::FxHashSet;
+
+use crate::check::check;
+use crate::decide::Tally;
+use crate::eval::{Failure, Outcome, evaluate};
+use crate::index::{Index, RiskIndex, covers, speaks_of};
+use crate::policy::Rule;
+use crate::regexes::Regexes;
+use crate::scope::Scope;
+use crate::{
+    Arguments, Decision, MAX_CONDITION_STEPS, MAX_DECISION_STEPS, PolicyError, PolicySource,
+    Principal, Query, RuleOutcome, RuleTrace, Target,
+};
+
+/// All rules of one server, checked and indexed. Immutable; share it behind an `Rc` or `Arc`.
+#[derive(Debug)]
+pub struct ServerPolicy {
+    server: String,
+    rules: Vec<Rule>,
+    risks: RiskIndex,
+    index: Index,
+    regexes: Regexes,
+}
+
+impl ServerPolicy {
+    /// Checks and indexes a policy.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the whole policy when one of its rules could not be decided with; the error names the rule.
+    pub fn new(source: PolicySource) -> Result<Self, PolicyError> {
+        let PolicySource {
+            server,
+            rules,
+            risks,
+        } = source;
+        if u32::try_from(rules.len()).is_err() {
+            return Err(PolicyError::TooManyRules {
+                server,
+                count: rules.len(),
+            });
+        }
+        let regexes = check_rules(&rules)?;
+        let mut risks = RiskIndex::new(&risks);
+        let index = Index::new(&rules, &mut risks);
+        Ok(Self {
+            server,
+            rules,
+            risks,
+            index,
+            regexes,
+        })
+    }
+
+    /// Name of the server.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Decides. Denies unless a rule allows; `deny` beats `approve` beats `allow`, whatever their order.
+    ///
+    /// With [`Arguments::Unknown`] the effect is the most permissive one that some arguments could get,
+    /// so it is `Deny` only if the call is denied whatever its arguments.
+    pub fn decide(&self, query: &Query<'_>) -> Decision {
+        let scope = Scope::new(&self.server, &self.risks, query);
+        self.tally(&scope, |_| false)
+            .decision(&self.rules, query.target)
+    }
+
+    /// Whether a list may show the target to the principal: unless it is denied for all arguments.
+    ///
+    /// The same as [`Self::decide`] with [`Arguments::Unknown`] and an effect other than `Deny`, for less.
+    pub fn visible(&self, principal: &Principal, target: Target<'_>) -> bool {
+        let query = Query {
+            principal,
+            target,
+            arguments: Arguments::Unknown,
+        };
+        let scope = Scope::new(&self.server, &self.risks, &query);
+        self.tally(&scope, Tally::denied).permits()
+    }
+
+    /// Decides, and tells how every rule of the policy fared, in the order of the policy.
+    pub fn explain(&self, query: &Query<'_>) -> (Decision, Vec<RuleTrace>) {
+        let scope = Scope::new(&self.server, &self.risks, query);
+        let traces = self.rules.iter().map(|rule| RuleTrace {
+            rule: rule.id.clone(),
+            outcome: self.trace(rule, &scope),
+        });
+        (self.decide(query), traces.collect())
+    }
+
+    /// Evaluates the matching rules until there are no more or `enough` says so.
+    fn tally<'a>(&'a self, scope: &'a Scope<'a>, enough: impl Fn(&Tally<'a>) -> bool) -> Tally<'a> {
+        let mut tally = Tally::default();
+        // What is unknown leaves nothing to an attacker to make it costly.
+        let known = matches!(scope.query.arguments, Arguments::Known(_));
+        let mut left = if known {
+            MAX_DECISION_STEPS
+        } else {
+            usize::MAX
+        };
+        for number in self.index.matching(&self.rules, scope) {
+            let Some(rule) = self.rules.get(number as usize) else {
+                continue;
+            };
+            let (outcome, steps) = self.condition(rule, scope, MAX_CONDITION_STEPS.min(left));
+            // The decision as a whole is out of steps. Which rule met the end depends on their order, so
+            // the effect must not depend on what that rule asks for.
+            if left < MAX_CONDITION_STEPS && outcome == Outcome::Failed(Failure::TooManySteps) {
+                tally.exhaust();
+                break;
+            }
+            left = left.saturating_sub(steps);
+            tally.record(number, &rule.effect, outcome);
+            if enough(&tally) {
+                break;
+            }
+        }
+        tally
+    }
+
+    fn condition<'a>(
+        &'a self,
+        rule: &'a Rule,
+        scope: &'a Scope<'a>,
+        steps: usize,
+    ) -> (Outcome<'a>, usize) {
+        match &rule.when {
+            None => (Outcome::True, 0),
+            Some(condition) => evaluate(condition, scope, &self.regexes, steps),
+        }
+    }
+
+    /// Looks at the rule itself rather than the index.
+    fn trace(&self, rule: &Rule, scope: &Scope<'_>) -> RuleOutcome {
+        if !speaks_of(&rule.subjects, scope.query.principal) {
+            return RuleOutcome::OtherSubject;
+        }
+        if !covers(rule, scope) {
+            return RuleOutcome::OtherTarget;
+        }
+        match self.condition(rule, scope, MAX_CONDITION_STEPS).0 {
+            Outcome::True => RuleOutcome::Matched,
+            Outcome::False => RuleOutcome::ConditionFalse,
+            Outcome::Unknown => RuleOutcome::ConditionUnknown,
+            Outcome::Failed(failure) => RuleOutcome::ConditionError(failure.to_string()),
+        }
+    }
+}
+
+fn check_rules(rules: &[Rule]) -> Result<Regexes, PolicyError> {
+    let mut regexes = Regexes::default();
+    let mut ids = FxHashSet::default();
+    for rule in rules {
+        if !ids.insert(rule.id.as_str()) {
+            return Err(PolicyError::DuplicateRule {
+                rule: rule.id.clone(),
+            });
+        }
+        let subjects = &rule.subjects;
+        let lists = [
+            &subjects.users,
+            &subjects.agents,
+            &subjects.roles,
+            &subjects.groups,
+        ];
+        if lists.into_iter().flatten().any(String::is_empty) {
+            return Err(PolicyError::EmptySubject {
+                rule: rule.id.clone(),
+            });
+        }
+        if let Some(condition) = &rule.when {
+            check(&rule.id, condition, &mut regexes)?;
+        }
+    }
+    Ok(regexes)
+}
