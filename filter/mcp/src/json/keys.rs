@@ -1,0 +1,86 @@
+//! Keys that some parsers take for other keys.
+//!
+//! Go's `encoding/json` matches the fields of a struct without regard to case, so a server written in Go
+//! reads `"Method"` as `"method"`, and of both the last one. Such input has two readings.
+
+use std::borrow::Cow;
+
+/// The first key that is one of `known` to a parser that ignores case, but is not spelled like it.
+pub(crate) fn confusable<'k, K: AsRef<str> + ?Sized + 'k>(
+    keys: impl IntoIterator<Item = &'k K>,
+    known: &[&str],
+) -> Option<&'k str> {
+    keys.into_iter().map(K::as_ref).find(|key| {
+        !known.contains(key) && {
+            let folded = fold(key);
+            known.iter().any(|known| fold(known) == folded)
+        }
+    })
+}
+
+/// The first key that a parser which ignores case takes for another one of the same object.
+/// Exact duplicates are found too.
+pub(crate) fn folded_duplicate<'k>(keys: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let mut folded: Vec<(Cow<'k, str>, &'k str)> = keys.map(|key| (fold(key), key)).collect();
+    folded.sort_unstable();
+    folded.windows(2).find_map(|pair| match pair {
+        [(left, _), (right, key)] if left == right => Some(*key),
+        _ => None,
+    })
+}
+
+/// Case folding that joins at least what Go's simple folding joins: the long s and the Kelvin sign included.
+fn fold(key: &str) -> Cow<'_, str> {
+    if key
+        .bytes()
+        .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+    {
+        return Cow::Borrowed(key);
+    }
+    if key.is_ascii() {
+        return Cow::Owned(key.to_ascii_lowercase());
+    }
+    Cow::Owned(
+        key.chars()
+            .flat_map(char::to_uppercase)
+            .flat_map(char::to_lowercase)
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duplicates_after_folding() {
+        let check = |keys: &[&str], expected: Option<&str>| {
+            assert_eq!(folded_duplicate(keys.iter().copied()), expected, "{keys:?}");
+        };
+        check(&[], None);
+        check(&["a"], None);
+        check(&["a", "b", "ab"], None);
+        check(&["a", "b", "a"], Some("a"));
+        check(&["name", "Name"], Some("name"));
+        check(&["task", "tas\u{212a}"], Some("tas\u{212a}"));
+        check(&["params", "param\u{17f}"], Some("param\u{17f}"));
+        check(&["größe", "GRÖSSE"], Some("größe"));
+        check(&["taskId", "task_id"], None);
+    }
+
+    #[test]
+    fn confusables() {
+        let check = |keys: &[&str], expected: Option<&str>| {
+            let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+            assert_eq!(
+                confusable(&keys, &["method", "params", "taskId"]),
+                expected,
+                "{keys:?}"
+            );
+        };
+        check(&["method", "params", "taskId", "other", "METHODS"], None);
+        check(&["Method"], Some("Method"));
+        check(&["param\u{17f}"], Some("param\u{17f}"));
+        check(&["taskid"], Some("taskid"));
+    }
+}

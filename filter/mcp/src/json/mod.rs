@@ -1,0 +1,9 @@
+//! JSON with one reading only, on top of `serde_json`.
+
+mod keys;
+mod numbers;
+mod strict;
+
+pub(crate) use keys::confusable;
+pub(crate) use numbers::integers_fit;
+pub(crate) use strict::{Fault, Key, check, read};

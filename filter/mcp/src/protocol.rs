@@ -1,0 +1,187 @@
+//! Which version a request speaks, and whether headers and body tell the same.
+
+use crate::headers::{HeaderError, RequestHeaders};
+use crate::message::Message;
+use crate::version::{Era, Protocol, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
+/// Longest header value that is looked at; it bounds the decoding.
+const MAX_VALUE: usize = 8192;
+
+/// The protocol of a POST. Refuses whatever headers and body do not agree about, on both eras, and on the
+/// modern one also what is required and absent (2026-07-28, streamable HTTP, "Request metadata").
+pub fn protocol(headers: &RequestHeaders<'_>, message: &Message) -> Result<Protocol, HeaderError> {
+    let stated = headers.protocol_version.map(version_header).transpose()?;
+    let version = match (stated, meta_version(message)?) {
+        (Some(header), Some(body)) if header != body => {
+            return Err(HeaderError::Mismatch {
+                header: "mcp-protocol-version",
+                field: "`params._meta[\"io.modelcontextprotocol/protocolVersion\"]`",
+            });
+        }
+        (Some(header), _) => supported(header)?,
+        (None, Some(body)) => {
+            // A version nobody knows is the better news than the absent header.
+            supported(body)?;
+            return Err(HeaderError::Missing("mcp-protocol-version"));
+        }
+        (None, None) => Version::V2025_03_26,
+    };
+    let protocol = Protocol::from(version);
+    if protocol.era == Era::Modern {
+        modern_body(message)?;
+    }
+    method_header(headers, message, protocol.era)?;
+    name_header(headers, message, protocol.era)?;
+    Ok(protocol)
+}
+
+/// The protocol of a request without body (GET, DELETE).
+pub fn protocol_of_headers(headers: &RequestHeaders<'_>) -> Result<Protocol, HeaderError> {
+    match headers.protocol_version {
+        None => Ok(Version::V2025_03_26.into()),
+        Some(value) => Ok(supported(version_header(value)?)?.into()),
+    }
+}
+
+fn version_header(value: &[u8]) -> Result<&str, HeaderError> {
+    visible("mcp-protocol-version", value)
+}
+
+fn supported(version: &str) -> Result<Version, HeaderError> {
+    Version::parse(version)
+        .ok_or_else(|| HeaderError::UnsupportedVersion(version.chars().take(64).collect()))
+}
+
+fn meta_version(message: &Message) -> Result<Option<&str>, HeaderError> {
+    match meta(message).and_then(|meta| meta.get(META_VERSION)) {
+        None => Ok(None),
+        Some(Value::String(version)) => Ok(Some(version)),
+        Some(_) => Err(HeaderError::MissingMeta(
+            "a string as `io.modelcontextprotocol/protocolVersion`",
+        )),
+    }
+}
+
+fn meta(message: &Message) -> Option<&Map<String, Value>> {
+    message.params()?.get("_meta")?.as_object()
+}
+
+fn modern_body(message: &Message) -> Result<(), HeaderError> {
+    match message {
+        Message::Response(_) => Err(HeaderError::ResponseNotAllowed),
+        Message::Notification(_) => Ok(()),
+        Message::Request(_) => {
+            let meta = meta(message);
+            if meta.is_none_or(|meta| !meta.contains_key(META_VERSION)) {
+                return Err(HeaderError::MissingMeta(
+                    "`io.modelcontextprotocol/protocolVersion`",
+                ));
+            }
+            let capabilities = meta.and_then(|meta| meta.get(META_CAPABILITIES));
+            if !capabilities.is_some_and(Value::is_object) {
+                return Err(HeaderError::MissingMeta(
+                    "the object `io.modelcontextprotocol/clientCapabilities`",
+                ));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn method_header(
+    headers: &RequestHeaders<'_>,
+    message: &Message,
+    era: Era,
+) -> Result<(), HeaderError> {
+    match headers.method {
+        Some(value) => {
+            let value = visible("mcp-method", value)?;
+            if message.method() != Some(value) {
+                return Err(HeaderError::Mismatch {
+                    header: "mcp-method",
+                    field: "`method`",
+                });
+            }
+            Ok(())
+        }
+        None if era == Era::Modern && matches!(message, Message::Request(_)) => {
+            Err(HeaderError::Missing("mcp-method"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn name_header(
+    headers: &RequestHeaders<'_>,
+    message: &Message,
+    era: Era,
+) -> Result<(), HeaderError> {
+    let field = match message.method() {
+        Some("tools/call" | "prompts/get") => "name",
+        Some("resources/read") => "uri",
+        Some("tasks/get" | "tasks/update" | "tasks/cancel") => "taskId",
+        // Nothing to mirror: servers ignore it.
+        _ => return Ok(()),
+    };
+    let body = message.params().and_then(|params| params.get(field));
+    match (headers.name, body) {
+        (Some(value), body) => {
+            if body.and_then(Value::as_str) != Some(decoded("mcp-name", value)?.as_ref()) {
+                let field = match field {
+                    "name" => "`params.name`",
+                    "uri" => "`params.uri`",
+                    _ => "`params.taskId`",
+                };
+                return Err(HeaderError::Mismatch {
+                    header: "mcp-name",
+                    field,
+                });
+            }
+            Ok(())
+        }
+        (None, Some(_)) if era == Era::Modern => Err(HeaderError::Missing("mcp-name")),
+        // Without the parameter it is the parameters that are wrong.
+        (None, _) => Ok(()),
+    }
+}
+
+/// A header value as text: visible ASCII and inner blanks only.
+fn visible<'v>(name: &'static str, value: &'v [u8]) -> Result<&'v str, HeaderError> {
+    if value.len() > MAX_VALUE {
+        return Err(HeaderError::Unreadable(
+            name,
+            "it is longer than 8192 bytes",
+        ));
+    }
+    if !value
+        .iter()
+        .all(|&byte| matches!(byte, b' '..=b'~' | b'\t'))
+    {
+        return Err(HeaderError::Unreadable(name, "it is not visible ASCII"));
+    }
+    std::str::from_utf8(value).map_err(|_| HeaderError::Unreadable(name, "it is not UTF-8"))
+}
+
+/// A header value with `=?base64?…?=` undone.
+fn decoded<'v>(name: &'static str, value: &'v [u8]) -> Result<Cow<'v, str>, HeaderError> {
+    let text = visible(name, value)?;
+    let Some(encoded) = text
+        .strip_prefix("=?base64?")
+        .and_then(|rest| rest.strip_suffix("?="))
+    else {
+        return Ok(Cow::Borrowed(text));
+    };
+    let bytes = STANDARD
+        .decode(encoded)
+        .map_err(|_| HeaderError::Unreadable(name, "its base64 is not valid"))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| HeaderError::Unreadable(name, "its base64 does not hold UTF-8"))?;
+    Ok(Cow::Owned(text))
+}
