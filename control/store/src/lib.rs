@@ -17,6 +17,7 @@ mod record;
 mod schema;
 mod store;
 mod verify;
+mod wire;
 mod writer;
 
 pub use error::{StoreError, VerifyError};

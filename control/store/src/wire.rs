@@ -1,0 +1,49 @@
+//! From the messages of the audit stream.
+
+use crate::{AuditBatch, AuditEvent};
+use gatehold_wire::audit;
+
+impl From<audit::Event> for AuditEvent {
+    fn from(event: audit::Event) -> Self {
+        Self {
+            id: event.id,
+            time_unix_nanos: event.time_unix_nanos,
+            server: event.server,
+            era: event.era,
+            method: event.method,
+            target: event.target,
+            user: event.user,
+            agent: event.agent,
+            roles: event.roles,
+            issuer: event.issuer,
+            arguments_digest: event.arguments_digest,
+            arguments: event.arguments,
+            arguments_cut: event.arguments_cut,
+            effect: event.effect,
+            rules: event.rules,
+            reason: event.reason,
+            errors: event.errors,
+            outcome: event.outcome,
+            error_code: event.error_code,
+            duration_micros: event.duration_micros,
+            trace_id: event.trace_id,
+            request_id: event.request_id,
+            policy_version: event.policy_version,
+            hidden: event.hidden,
+            shown: event.shown,
+            status: event.status,
+        }
+    }
+}
+
+impl From<audit::AppendRequest> for AuditBatch {
+    fn from(request: audit::AppendRequest) -> Self {
+        Self {
+            sender: request.sender,
+            node: request.node,
+            batch: request.batch,
+            dropped: request.dropped,
+            events: request.events.into_iter().map(AuditEvent::from).collect(),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The exported lines: their shape, and that nothing gets lost on the way to them.
+
+mod common;
+
+use common::{batch, event, fields, lines, open};
+use expect_test::expect;
+use futures_util::TryStreamExt as _;
+use gatehold_store::{AuditBatch, AuditEvent, Store};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use std::time::{Duration, UNIX_EPOCH};
+
+#[tokio::test]
+async fn the_shape_of_a_line_is_fixed() {
+    let (_directory, store) = open().await;
+    let sent = AuditBatch { dropped: 2, ..batch("a", 1, 1) };
+    let received = UNIX_EPOCH + Duration::from_nanos(1_700_000_001_000_000_042);
+    store.append_received(sent, received).await.unwrap();
+    // A change here breaks every chain that exists.
+    expect![[r#""#]].assert_eq(&lines(&store, 1).await.join("\n"));
+}
+
+/// What the documentation promises: SHA-256 over the line without its last field.
+#[tokio::test]
+async fn anybody_can_check_an_exported_chain() {
+    let (_directory, store) = open().await;
+    store.append(AuditBatch { dropped: 1, ..batch("a", 1, 3) }).await.unwrap();
+    let mut previous = "0".repeat(64);
+    for line in lines(&store, 1).await {
+        let (start, end) = line.split_at(line.len() - r#","hash":"}"#.len() - 1 - 64);
+        let hash: String =
+            Sha256::digest(format!("{start}}}")).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(end, format!(r#","hash":"{hash}"}}"#));
+        assert!(start.ends_with(&format!(r#","previous_hash":"{previous}""#)));
+        previous = hash;
+    }
+    assert_eq!(previous, store.head().await.unwrap().hash.to_string());
+}
+
+#[tokio::test]
+async fn arguments_are_a_value_when_they_are_an_object() {
+    let deep = format!("{}1{}", r#"{"a":"#.repeat(500), "}".repeat(500));
+    let (_directory, store) = open().await;
+    let cases = [
+        ("", "null"),
+        ("{}", "{}"),
+        // Numbers stay as they were written.
+        (r#"{"a":12345678901234567890123,"b":1.10}"#, r#"{"a":12345678901234567890123,"b":1.10}"#),
+        (r#"{"a":"cut he"#, r#""{\"a\":\"cut he""#),
+        ("null", r#""null""#),
+        (r#""text""#, r#""\"text\"""#),
+        ("[1]", r#""[1]""#),
+        // One event is one line, whatever was sent.
+        ("{\n}", r#""{\n}""#),
+        ("{\"a\":1}\r", r#""{\"a\":1}\r""#),
+        (deep.as_str(), &Value::from(deep.as_str()).to_string()),
+    ];
+    for ((arguments, expected), number) in cases.into_iter().zip(1..) {
+        let events = vec![AuditEvent { arguments: arguments.to_owned(), ..event("x") }];
+        store.append(AuditBatch { events, ..batch("a", number, 0) }).await.unwrap();
+        let line = lines(&store, number).await.remove(0);
+        let found = format!(r#""arguments":{expected},"arguments_cut":"#);
+        assert!(line.contains(&found), "{arguments}: {line}");
+        assert!(!line.contains(['\n', '\r']));
+    }
+    store.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_export_starts_anywhere_and_ends_where_the_chain_ended_when_it_began() {
+    let (_directory, store) = open().await;
+    for number in 1..=6 {
+        store.append(batch("a", number, 100)).await.unwrap();
+    }
+    assert_eq!(fields(&store, "sequence").await.len(), 600);
+    for (from, count) in [(0, 600), (1, 600), (2, 599), (600, 1), (601, 0), (u64::MAX, 0)] {
+        assert_eq!(lines(&store, from).await.len(), count, "from {from}");
+    }
+    let mut export = std::pin::pin!(store.export(1));
+    let mut count = 0;
+    while export.try_next().await.unwrap().is_some() {
+        count += 1;
+        if count % 100 == 0 {
+            store.append(batch("b", count, 1)).await.unwrap();
+        }
+    }
+    assert_eq!(count, 600);
+    assert_eq!(store.verify().await.unwrap().events, 606);
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![Just(String::new()), any::<String>(), "[\"\\\\\n\r\u{0}\u{7f}\u{2028}{},:a]{0,8}"]
+}
+
+fn any_event() -> impl Strategy<Value = AuditEvent> {
+    let texts = prop::collection::vec(any_text(), 17);
+    let lists = prop::collection::vec(prop::collection::vec(any_text(), 0..3), 3);
+    (texts, lists, any::<(u64, u64, i64, bool, u32, u32, u32)>()).prop_map(
+        |(texts, lists, (time, duration, code, cut, hidden, shown, status))| {
+            let (mut texts, mut lists) = (texts.into_iter(), lists.into_iter());
+            let mut text = || texts.next().unwrap();
+            let mut list = || lists.next().unwrap();
+            AuditEvent {
+                id: text(),
+                time_unix_nanos: time,
+                server: text(),
+                era: text(),
+                method: text(),
+                target: text(),
+                user: text(),
+                agent: text(),
+                roles: list(),
+                issuer: text(),
+                arguments_digest: text(),
+                arguments: text(),
+                arguments_cut: cut,
+                effect: text(),
+                rules: list(),
+                reason: text(),
+                errors: list(),
+                outcome: text(),
+                error_code: code,
+                duration_micros: duration,
+                trace_id: text(),
+                request_id: text(),
+                policy_version: text(),
+                hidden,
+                shown,
+                status,
+            }
+        },
+    )
+}
+
+fn expected(event: &AuditEvent) -> Value {
+    json!({
+        "id": event.id, "server": event.server, "era": event.era, "method": event.method,
+        "target": event.target, "user": event.user, "agent": event.agent, "roles": event.roles,
+        "issuer": event.issuer, "arguments_digest": event.arguments_digest,
+        "arguments_cut": event.arguments_cut, "effect": event.effect, "rules": event.rules,
+        "reason": event.reason, "errors": event.errors, "outcome": event.outcome,
+        "error_code": event.error_code, "duration_micros": event.duration_micros,
+        "trace_id": event.trace_id, "request_id": event.request_id,
+        "policy_version": event.policy_version, "hidden": event.hidden, "shown": event.shown,
+        "status": event.status,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever a sender sends is stored, exported as it was, and part of a chain that verifies.
+    #[test]
+    fn any_batch_comes_out_as_it_went_in(
+        sender in any_text(), node in any_text(), number: u64, dropped: u64,
+        events in prop::collection::vec(any_event(), 0..4),
+    ) {
+        let sent = AuditBatch { sender, node, batch: number, dropped, events };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let lines = runtime.block_on(async {
+            let (_directory, path) = common::place();
+            let store = Store::open(path).await.unwrap();
+            store.append(sent.clone()).await.unwrap();
+            store.verify().await.unwrap();
+            let lines = lines(&store, 1).await;
+            store.close().await;
+            lines
+        });
+        let gap = usize::from(dropped > 0);
+        prop_assert_eq!(lines.len(), sent.events.len() + gap);
+        for (line, event) in lines.iter().skip(gap).zip(&sent.events) {
+            prop_assert!(!line.contains(['\n', '\r']));
+            let value: Value = serde_json::from_str(line).unwrap();
+            prop_assert_eq!(&value["sender"], &json!(sent.sender));
+            prop_assert_eq!(&value["node"], &json!(sent.node));
+            prop_assert_eq!(&value["batch"], &json!(sent.batch));
+            for (key, expected) in expected(event).as_object().unwrap() {
+                prop_assert_eq!(&value[key], expected, "{}", key);
+            }
+        }
+    }
+}

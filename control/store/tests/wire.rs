@@ -1,0 +1,75 @@
+//! From the messages of the audit stream.
+
+use gatehold_store::{AuditBatch, AuditEvent};
+use gatehold_wire::audit;
+
+/// Every field of the message arrives: the message is built without `..`, so a new field fails to compile.
+#[test]
+fn every_field_of_the_message_arrives() {
+    let message = audit::AppendRequest {
+        sender: "a".to_owned(),
+        batch: 7,
+        node: "envoy-1".to_owned(),
+        events: vec![audit::Event {
+            id: "1".to_owned(),
+            time_unix_nanos: 2,
+            server: "3".to_owned(),
+            era: "4".to_owned(),
+            method: "5".to_owned(),
+            target: "6".to_owned(),
+            user: "7".to_owned(),
+            agent: "8".to_owned(),
+            roles: vec!["9".to_owned()],
+            issuer: "10".to_owned(),
+            arguments_digest: "11".to_owned(),
+            arguments: "12".to_owned(),
+            arguments_cut: true,
+            effect: "14".to_owned(),
+            rules: vec!["15".to_owned()],
+            reason: "16".to_owned(),
+            errors: vec!["17".to_owned()],
+            outcome: "18".to_owned(),
+            error_code: -19,
+            duration_micros: 20,
+            trace_id: "21".to_owned(),
+            request_id: "22".to_owned(),
+            policy_version: "23".to_owned(),
+            hidden: 24,
+            shown: 25,
+            status: 26,
+        }],
+        dropped: 3,
+    };
+    let expected = AuditEvent {
+        id: "1".to_owned(),
+        time_unix_nanos: 2,
+        server: "3".to_owned(),
+        era: "4".to_owned(),
+        method: "5".to_owned(),
+        target: "6".to_owned(),
+        user: "7".to_owned(),
+        agent: "8".to_owned(),
+        roles: vec!["9".to_owned()],
+        issuer: "10".to_owned(),
+        arguments_digest: "11".to_owned(),
+        arguments: "12".to_owned(),
+        arguments_cut: true,
+        effect: "14".to_owned(),
+        rules: vec!["15".to_owned()],
+        reason: "16".to_owned(),
+        errors: vec!["17".to_owned()],
+        outcome: "18".to_owned(),
+        error_code: -19,
+        duration_micros: 20,
+        trace_id: "21".to_owned(),
+        request_id: "22".to_owned(),
+        policy_version: "23".to_owned(),
+        hidden: 24,
+        shown: 25,
+        status: 26,
+    };
+    let batch = AuditBatch::from(message);
+    assert_eq!((batch.sender.as_str(), batch.node.as_str()), ("a", "envoy-1"));
+    assert_eq!((batch.batch, batch.dropped), (7, 3));
+    assert_eq!(batch.events, [expected]);
+}
