@@ -1,2 +1,26 @@
-//! See Cargo.toml for what this crate is for.
+//! gRPC services of the push and audit protocols, both sides, generated over the messages of
+//! gatehold-wire, so that filter and control share one set of message types.
 #![forbid(unsafe_code)]
+
+/// `gatehold.audit.v1.Audit`: filters append audit events, control acknowledges what is on disk.
+pub mod audit {
+    pub use generated::{audit_client::AuditClient, audit_server};
+
+    #[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated code")]
+    mod generated {
+        include!(concat!(env!("OUT_DIR"), "/gatehold.audit.v1.rs"));
+    }
+}
+
+/// `envoy.service.discovery.v3.AggregatedDiscoveryService`, delta only.
+pub mod discovery {
+    pub use generated::{
+        aggregated_discovery_service_client::AggregatedDiscoveryServiceClient,
+        aggregated_discovery_service_server,
+    };
+
+    #[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated code")]
+    mod generated {
+        include!(concat!(env!("OUT_DIR"), "/envoy.service.discovery.v3.rs"));
+    }
+}

@@ -1,2 +1,20 @@
-//! See Cargo.toml for what this crate is for.
+//! The push side of control: delta xDS over resource types of our own.
+//!
+//! [`Resources`] is an immutable snapshot of everything that filters may subscribe to. Publishing a
+//! new one on a [`tokio::sync::watch`] channel is all that a change takes; every stream compares it
+//! with what its client was told ([`Subscriptions`], plain data without I/O) and sends the difference.
 #![forbid(unsafe_code)]
+
+mod fleet;
+mod nack;
+mod resources;
+mod service;
+mod subscriptions;
+
+pub use fleet::{Connection, Fleet, StreamStatus};
+pub use nack::reasons;
+pub use resources::{Resource, Resources};
+pub use service::{Observer, PushService, Snapshot};
+pub use subscriptions::{
+    Answer, MAX_NAMES, MAX_TYPES, Rejection, RequestError, Subscriptions, TypeStatus,
+};

@@ -1,0 +1,19 @@
+//! Generates the gRPC services; their messages are those of gatehold-wire.
+
+use std::error::Error;
+
+const ROOT: &str = "../../filter/wire/proto";
+const FILES: [&str; 2] = [
+    "gatehold/audit/v1/audit.proto",
+    "envoy/service/discovery/v3/discovery.proto",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed={ROOT}");
+    let descriptors = protox::compile(FILES, [ROOT])?;
+    tonic_prost_build::configure()
+        .extern_path(".gatehold.audit.v1", "::gatehold_wire::audit")
+        .extern_path(".envoy.service.discovery.v3", "::gatehold_wire::discovery")
+        .compile_fds(descriptors)?;
+    Ok(())
+}

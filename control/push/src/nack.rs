@@ -1,0 +1,62 @@
+//! The reasons in a NACK.
+
+use std::collections::BTreeMap;
+
+/// Reads the message of a NACK: one line per refused resource, `<name>: <reason>`.
+///
+/// Gives the reason of each resource that was refused. The resources of the response that no line
+/// names were accepted by the client. When no line names any, the whole response was refused, and the
+/// message is everybody's reason.
+pub fn reasons<'a>(
+    message: &str,
+    offered: impl Iterator<Item = &'a str> + Clone,
+) -> BTreeMap<String, String> {
+    let mut reasons = BTreeMap::new();
+    for line in message.lines() {
+        let Some((name, reason)) = line.split_once(": ") else {
+            continue;
+        };
+        if offered.clone().any(|offer| offer == name) {
+            reasons.insert(name.to_owned(), reason.to_owned());
+        }
+    }
+    if reasons.is_empty() {
+        reasons.extend(offered.map(|name| (name.to_owned(), message.to_owned())));
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(message: &str, offered: &[&str], expected: &[(&str, &str)]) {
+        let expected: BTreeMap<_, _> = expected
+            .iter()
+            .map(|(n, r)| (n.to_string(), r.to_string()))
+            .collect();
+        assert_eq!(
+            reasons(message, offered.iter().copied()),
+            expected,
+            "{message:?}"
+        );
+    }
+
+    #[test]
+    fn lines_name_the_refused_resources() {
+        check("a: bad glob", &["a", "b"], &[("a", "bad glob")]);
+        check("a: x\nb: y: z", &["a", "b"], &[("a", "x"), ("b", "y: z")]);
+        check("a: x\nsummary", &["a", "b"], &[("a", "x")]);
+    }
+
+    #[test]
+    fn a_message_that_names_none_refuses_all() {
+        check(
+            "out of memory",
+            &["a", "b"],
+            &[("a", "out of memory"), ("b", "out of memory")],
+        );
+        check("c: not ours", &["a"], &[("a", "c: not ours")]);
+        check("", &["a"], &[("a", "")]);
+    }
+}
