@@ -112,11 +112,14 @@ impl<'a> RequestHeaders<'a> {
         let mut traces = 0_u32;
         for (name, value) in pairs {
             let Some(known) = known(name) else { continue };
+            let value = trim(value);
             if known == "traceparent" {
                 traces = traces.saturating_add(1);
-                headers.traceparent = (traces == 1).then(|| trim(value));
+                headers.traceparent = (traces == 1).then_some(value);
             } else if let Some(slot) = headers.slot(known)
-                && slot.replace(trim(value)).is_some()
+                && let Some(earlier) = slot.replace(value)
+                // HTTP/2 allows `host` beside `:authority`, as long as they agree.
+                && (known != ":authority" || earlier != value)
             {
                 return Err(HeaderError::Repeated(known));
             }

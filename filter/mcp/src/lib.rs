@@ -27,7 +27,9 @@ mod version;
 pub use canonical::canonical;
 pub use headers::{HeaderError, RequestHeaders};
 pub use limits::Limits;
-pub use message::{Id, Message, Notification, ParseError, ParseFault, Request, Response, parse};
+pub use message::{
+    Id, Message, Notification, ParseError, ParseFault, Request, Response, is_batch, parse,
+};
 pub use operation::{InvalidParams, ListKind, Operation, Reference, operation};
 pub use outcome::{Outcome, outcome};
 pub use protocol::{protocol, protocol_of_headers};

@@ -6,7 +6,6 @@ use crate::operation::ListKind;
 use crate::rejection::Rejection;
 use crate::reply::code;
 use crate::version::Era;
-use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
@@ -129,20 +128,17 @@ const PRIVATE: &str = "\"private\"";
 
 /// The result of a response; `None` for an error, a request or a notification.
 fn result_of(message: &[u8]) -> Result<Option<&RawValue>, ListError> {
-    #[derive(Deserialize)]
-    struct Envelope<'a> {
-        #[serde(borrow)]
-        result: Option<&'a RawValue>,
-        error: Option<IgnoredAny>,
-        method: Option<IgnoredAny>,
+    let message: &RawValue = serde_json::from_slice(message)?;
+    if !message.get().starts_with('{') {
+        return Err(ListError::Malformed(
+            "it is not one JSON-RPC message".to_owned(),
+        ));
     }
-    if message.trim_ascii_start().starts_with(b"[") {
-        return Err(ListError::Malformed("it is a batch".to_owned()));
-    }
-    let envelope: Envelope<'_> = serde_json::from_slice(message)?;
-    match (envelope.result, envelope.error, envelope.method) {
-        (Some(result), None, None) if result.get().starts_with('{') => Ok(Some(result)),
-        (None, _, _) => Ok(None),
+    // To many clients a member that is null is absent.
+    let found = members(message, ["result", "error", "method"])?;
+    match found.map(|member| member.filter(|member| member.get() != "null")) {
+        [Some(result), None, None] if result.get().starts_with('{') => Ok(Some(result)),
+        [None, _, _] => Ok(None),
         _ => Err(ListError::Malformed(
             "it is not a JSON-RPC response".to_owned(),
         )),

@@ -200,6 +200,13 @@ pub fn parse(body: &[u8], limits: &Limits) -> Result<Message, ParseError> {
     }
 }
 
+/// Whether a body is a batch: a JSON array. On streams of 2025-03-26 servers may send them; nothing here reads
+/// inside.
+#[must_use]
+pub fn is_batch(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"[")
+}
+
 const ENVELOPE: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 
 /// What decides, or is read by name, in the parameters of any method.

@@ -1,0 +1,18 @@
+//! Tests of the public API, one table or property per module.
+
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod headers;
+#[cfg(test)]
+mod list;
+#[cfg(test)]
+mod operation;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod protocol;
+#[cfg(test)]
+mod reply;
+#[cfg(test)]
+mod sse;
