@@ -1,4 +1,5 @@
 //! The routes, asked without a socket.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header::CONTENT_TYPE};

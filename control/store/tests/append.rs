@@ -1,4 +1,5 @@
 //! Appending: once per batch, in order, whole or not at all.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What is acknowledged survives `kill -9`, and another process can read all the while.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -52,14 +53,14 @@ fn start(path: &Path) -> Child {
 async fn what_was_acknowledged_is_there_after_kill_9() {
     let (_directory, path) = place();
     let mut acknowledged: BTreeMap<String, u64> = BTreeMap::new();
-    for round in 1..=4 {
+    for round in 1..=3 {
         let mut child = start(&path);
         let output = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut acks = output.map_while(Result::ok).filter_map(|line| {
             let (sender, number) = line.strip_prefix("acknowledged ")?.split_once(' ')?;
             Some((sender.to_owned(), number.parse().unwrap()))
         });
-        acknowledged.extend(acks.by_ref().take(round * 10));
+        acknowledged.extend(acks.by_ref().take(round * 8));
         // While the child writes, this process reads a whole chain.
         Reader::open(&path).await.unwrap().verify().await.unwrap();
         child.kill().unwrap();
@@ -88,5 +89,8 @@ async fn what_was_acknowledged_is_there_after_kill_9() {
         }
         store.close().await;
     }
-    assert!(acknowledged.len() >= 4, "each round has senders of its own: {acknowledged:?}");
+    assert!(
+        acknowledged.len() >= 3,
+        "each round has senders of its own: {acknowledged:?}"
+    );
 }

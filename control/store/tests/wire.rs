@@ -69,7 +69,10 @@ fn every_field_of_the_message_arrives() {
         status: 26,
     };
     let batch = AuditBatch::from(message);
-    assert_eq!((batch.sender.as_str(), batch.node.as_str()), ("a", "envoy-1"));
+    assert_eq!(
+        (batch.sender.as_str(), batch.node.as_str()),
+        ("a", "envoy-1")
+    );
     assert_eq!((batch.batch, batch.dropped), (7, 3));
     assert_eq!(batch.events, [expected]);
 }
