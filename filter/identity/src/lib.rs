@@ -9,8 +9,10 @@ mod claims;
 mod error;
 mod identity;
 mod issuer;
+mod json;
 mod keys;
 mod memory;
+mod public_key;
 mod verify;
 
 pub use bearer::{BearerError, bearer};
