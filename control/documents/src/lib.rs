@@ -1,2 +1,33 @@
-//! See Cargo.toml for what this crate is for.
+//! The documents that people write: loading, checking and compiling them.
+//!
+//! YAML text becomes a tree in which every node knows its line and column (`yaml`), the tree becomes typed
+//! documents (`server`, `issuer`, `policy`), conditions become the engine's expressions (`condition`), and
+//! the set as a whole becomes one policy per server (`compile`). Every step reports all problems that it
+//! finds; a set with any problem is refused as a whole.
+//!
+//! Only `directory` reads files; the rest is pure.
 #![forbid(unsafe_code)]
+
+mod compile;
+mod condition;
+mod directory;
+mod documents;
+mod explain;
+mod fields;
+mod format;
+mod issuer;
+mod load;
+mod names;
+mod policy;
+mod problem;
+mod server;
+mod suggest;
+mod summary;
+mod yaml;
+
+pub use directory::{ReadError, load_dir, read_dir};
+pub use documents::{AuditArguments, Documents, IssuerDocument, KeySource, Limits, ServerDocument};
+pub use explain::{Explanation, Question, QuestionError, RuleReport, explain};
+pub use load::{MAX_FILE_BYTES, MAX_FILES, load};
+pub use problem::{Location, Problem, Problems};
+pub use summary::Summary;
