@@ -1,0 +1,172 @@
+//! The plugin's configuration: the few things that cannot come from control.
+
+use serde::Deserialize;
+use thiserror::Error;
+
+/// Longest name of a cluster that is taken; Envoy's own names are far shorter.
+const MAX_CLUSTER_NAME: usize = 1024;
+
+/// What the `configuration` of the filter in Envoy says, as JSON.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Envoy's name of the cluster on which control serves gRPC.
+    pub control_cluster: String,
+    /// Whether audit events are sent to control.
+    #[serde(default)]
+    pub audit: Audit,
+    /// What happens to requests while the audit queue is full.
+    #[serde(default)]
+    pub audit_overflow: AuditOverflow,
+    /// What happens to requests that belong to no server.
+    #[serde(default)]
+    pub unmatched: Unmatched,
+    /// Whether Envoy's `allow_on_headers_stop_iteration` is set for this filter. Without it headers go
+    /// ahead of the verdict; bodies never do.
+    #[serde(default)]
+    pub hold_headers: HoldHeaders,
+}
+
+/// Whether audit events are sent.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Audit {
+    /// They are.
+    #[default]
+    On,
+    /// They are not, and none are collected.
+    Off,
+}
+
+/// What happens while the audit queue is full.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum AuditOverflow {
+    /// The event is dropped and counted; the request goes on.
+    #[default]
+    Drop,
+    /// The request is refused.
+    Refuse,
+}
+
+/// What happens to requests that belong to no server.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Unmatched {
+    /// They are refused (404).
+    #[default]
+    Deny,
+    /// They pass as if the filter were not there.
+    Pass,
+}
+
+/// Whether headers wait for the verdict too.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(from = "bool")]
+pub enum HoldHeaders {
+    /// They do, which needs `allow_on_headers_stop_iteration`.
+    Hold,
+    /// They go ahead.
+    GoAhead,
+}
+
+impl Default for HoldHeaders {
+    fn default() -> Self {
+        Self::Hold
+    }
+}
+
+impl From<bool> for HoldHeaders {
+    fn from(hold: bool) -> Self {
+        if hold { Self::Hold } else { Self::GoAhead }
+    }
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// Not the JSON that is expected.
+    #[error(
+        "the plugin configuration is not valid: {0}; write an object like {{\"control_cluster\": \"gatehold_control\"}}"
+    )]
+    Json(#[from] serde_json::Error),
+    /// No cluster, or a name that is out of bounds.
+    #[error("`control_cluster` must name an Envoy cluster, with 1 to {MAX_CLUSTER_NAME} bytes")]
+    ClusterLength,
+    /// Envoy would take the name for a serialized `GrpcService` message.
+    #[error(
+        "`control_cluster` `{0}` cannot be told from an encoded message; give the cluster another name, for example `gatehold_control`"
+    )]
+    ClusterName(String),
+}
+
+impl Config {
+    /// Reads the configuration; unknown fields are an error.
+    pub fn parse(json: &[u8]) -> Result<Self, ConfigError> {
+        let config: Self = serde_json::from_slice(json)?;
+        let name = &config.control_cluster;
+        if name.is_empty() || name.len() > MAX_CLUSTER_NAME {
+            return Err(ConfigError::ClusterLength);
+        }
+        // The host reads the argument of a new stream as a protobuf message first and as a cluster name
+        // only when that fails. `()` is the message that skips every field, so it accepts what any
+        // message would.
+        if <() as prost::Message>::decode(name.as_bytes()).is_ok() {
+            return Err(ConfigError::ClusterName(name.clone()));
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults() {
+        assert_eq!(
+            Config::parse(br#"{"control_cluster": "gatehold_control"}"#).unwrap(),
+            Config {
+                control_cluster: "gatehold_control".into(),
+                audit: Audit::On,
+                audit_overflow: AuditOverflow::Drop,
+                unmatched: Unmatched::Deny,
+                hold_headers: HoldHeaders::Hold,
+            }
+        );
+    }
+
+    #[test]
+    fn every_field() {
+        let json = br#"{"control_cluster": "c", "audit": "off", "audit_overflow": "refuse",
+                        "unmatched": "pass", "hold_headers": false}"#;
+        assert_eq!(
+            Config::parse(json).unwrap(),
+            Config {
+                control_cluster: "c".into(),
+                audit: Audit::Off,
+                audit_overflow: AuditOverflow::Refuse,
+                unmatched: Unmatched::Pass,
+                hold_headers: HoldHeaders::GoAhead,
+            }
+        );
+    }
+
+    #[test]
+    fn refuses() {
+        for (json, message) in [
+            ("", "not valid"),
+            ("{}", "missing field `control_cluster`"),
+            (r#"{"control_cluster": ""}"#, "must name"),
+            (
+                r#"{"control_cluster": "c", "audti": "on"}"#,
+                "unknown field `audti`",
+            ),
+            (r#"{"control_cluster": "c", "audit": true}"#, "not valid"),
+            (r#"{"control_cluster": "a12345678"}"#, "another name"),
+        ] {
+            let error = Config::parse(json.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(message), "{json}: {error}");
+        }
+    }
+}

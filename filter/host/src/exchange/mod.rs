@@ -1,0 +1,433 @@
+//! One MCP request and its response, as a state machine over the events of the host.
+//!
+//! One function per event; each takes the state out, and what it does not put back is over. A host call
+//! that fails on the way to a decision ends in a refusal.
+
+mod decide;
+mod reply;
+mod request;
+mod response;
+mod stream;
+
+#[cfg(test)]
+mod tests;
+
+use std::rc::Rc;
+
+use gatehold_engine::Principal;
+use gatehold_mcp::sse::Framer;
+use gatehold_mcp::{Era, Id, Limits};
+
+use crate::host::{Flow, HeaderPairs, Host, Level};
+use crate::metrics::{Counter, Refused};
+use crate::record::{Draft, Ending};
+use crate::snapshot::{Endpoint, Snapshot};
+use crate::worker::Worker;
+
+use decide::Answer;
+use reply::Refusal;
+
+/// Longest value that goes to the access log.
+const MAX_PUBLISHED: usize = 256;
+
+/// One exchange.
+#[derive(Debug)]
+pub struct Exchange {
+    worker: Option<Rc<Worker>>,
+    snapshot: Option<Rc<Snapshot>>,
+    state: State,
+}
+
+/// Where an exchange stands.
+#[derive(Debug, Default)]
+enum State {
+    /// Nothing has come yet.
+    #[default]
+    Start,
+    /// No server's: nothing of it is judged.
+    Ignored,
+    /// The caller is known, the body arrives and is held.
+    Receiving(Box<Receiving>),
+    /// Allowed; the response has not begun.
+    Waiting(Box<Allowed>),
+    /// A JSON answer arrives and is held; so many bytes of it so far.
+    Collecting(Box<Allowed>, Ahead, usize),
+    /// Events arrive and go on one by one.
+    Streaming(Box<Allowed>, Box<Framer>),
+    /// A response body goes on that needs no look.
+    Relaying(Box<Allowed>),
+    /// We have ended the answer; what still comes goes nowhere.
+    Cut(Rest),
+    /// Our own reply is on its way through the response events.
+    Replied,
+    /// All is said.
+    Ended,
+}
+
+/// Whether the headers of a held body have gone on already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ahead {
+    /// They are held too.
+    Held,
+    /// They are gone.
+    Gone,
+}
+
+/// What happens to the rest of an answer that we have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// It is swallowed; it has an end.
+    Swallow,
+    /// The stream is reset when more comes; it may have none.
+    Reset,
+}
+
+/// A request that is not decided yet.
+#[derive(Debug)]
+struct Receiving {
+    endpoint: Rc<Endpoint>,
+    principal: Principal,
+    headers: HeaderPairs,
+    verb: Verb,
+    /// Bytes of the body so far.
+    size: usize,
+    draft: Draft,
+}
+
+/// The HTTP methods of an MCP endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    /// A message.
+    Post,
+    /// The stream of the server's own messages.
+    Get,
+    /// The end of a session.
+    Delete,
+}
+
+/// A request that went on to the upstream.
+#[derive(Debug)]
+struct Allowed {
+    endpoint: Rc<Endpoint>,
+    principal: Principal,
+    era: Era,
+    /// Id of the request; nothing when no answer is due.
+    id: Option<Id>,
+    answer: Answer,
+    /// Gone when the event is recorded.
+    draft: Option<Draft>,
+}
+
+impl Exchange {
+    /// An exchange that decides with what is in force now. Without a worker, which is a root that was
+    /// never configured, everything is refused.
+    pub fn new(worker: Option<Rc<Worker>>) -> Self {
+        let snapshot = worker
+            .as_ref()
+            .and_then(|worker| worker.snapshot.borrow().clone());
+        if let Some(worker) = &worker {
+            worker.open.set(worker.open.get().saturating_add(1));
+        }
+        Self {
+            worker,
+            snapshot,
+            state: State::Start,
+        }
+    }
+
+    /// Request headers.
+    pub fn request_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
+        let Some(worker) = self.worker.clone() else {
+            return self.refuse(host, None, Refusal::not_ready(NO_POLICY));
+        };
+        match request::begin(&worker, self.snapshot.as_deref(), host) {
+            Err(refused) => self.refuse(host, refused.draft, refused.refusal),
+            Ok(request::Begun::Ignored) => {
+                self.state = State::Ignored;
+                Flow::Continue
+            }
+            Ok(request::Begun::Metadata(reply)) => {
+                self.state = State::Replied;
+                self.send(host, &reply)
+            }
+            Ok(request::Begun::Receiving(receiving)) if end => self.judge(host, &worker, receiving),
+            Ok(request::Begun::Receiving(receiving)) => {
+                self.state = State::Receiving(receiving);
+                request::headers_flow(&worker)
+            }
+        }
+    }
+
+    /// A piece of the request body; `size` counts all that is held.
+    pub fn request_body(&mut self, host: &dyn Host, size: usize, end: bool) -> Flow {
+        match std::mem::take(&mut self.state) {
+            State::Receiving(mut receiving) => {
+                receiving.size = receiving.size.max(size);
+                let limit = receiving.endpoint.server.limits.request_bytes;
+                if receiving.size > limit {
+                    return self.refuse(host, Some(receiving.draft), Refusal::too_large(limit));
+                }
+                match (&self.worker, end) {
+                    (Some(worker), true) => self.judge(host, &Rc::clone(worker), receiving),
+                    _ => {
+                        self.state = State::Receiving(receiving);
+                        Flow::Pause
+                    }
+                }
+            }
+            state @ State::Start => self.unexpected(host, state),
+            state => self.stay(state, Flow::Continue, Flow::Pause),
+        }
+    }
+
+    /// Request trailers: with them, HTTP/2 never says in a body event that the body is over.
+    pub fn request_trailers(&mut self, host: &dyn Host) -> Flow {
+        match std::mem::take(&mut self.state) {
+            State::Receiving(receiving) => match &self.worker {
+                Some(worker) => self.judge(host, &Rc::clone(worker), receiving),
+                None => self.refuse(host, Some(receiving.draft), Refusal::internal()),
+            },
+            state @ State::Start => self.unexpected(host, state),
+            state => self.stay(state, Flow::Continue, Flow::Pause),
+        }
+    }
+
+    /// Response headers: the upstream's, Envoy's own, or those of our reply.
+    pub fn response_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
+        match std::mem::take(&mut self.state) {
+            State::Waiting(allowed)
+            | State::Collecting(allowed, ..)
+            | State::Streaming(allowed, _)
+            | State::Relaying(allowed) => self.answer(host, allowed, end),
+            // Envoy answers by itself, for example because its buffer is full, or the upstream did not
+            // wait for the body. Nothing was allowed, so nothing but an error may pass.
+            State::Receiving(receiving) => {
+                let passes = host
+                    .headers(crate::host::Direction::Response)
+                    .is_ok_and(|headers| !response::is_success(&headers));
+                self.finish(host, Some(receiving.draft), Ending::Aborted);
+                self.state = State::Ended;
+                if !passes {
+                    let _ = host.reset();
+                    return Flow::Pause;
+                }
+                Flow::Continue
+            }
+            // An error of Envoy or of a filter before us, before we saw the request.
+            state => self.stay(state, Flow::Continue, Flow::Continue),
+        }
+    }
+
+    /// A piece of the response body; `size` counts all that is held.
+    pub fn response_body(&mut self, host: &dyn Host, size: usize, end: bool) -> Flow {
+        match std::mem::take(&mut self.state) {
+            State::Collecting(allowed, ahead, held) => {
+                self.collect(host, allowed, ahead, size.max(held), end)
+            }
+            State::Streaming(allowed, framer) => self.stream(host, allowed, framer, size, end),
+            State::Relaying(allowed) => {
+                if end {
+                    self.end(host, allowed);
+                } else {
+                    self.state = State::Relaying(allowed);
+                }
+                Flow::Continue
+            }
+            State::Cut(rest) => self.swallow(host, rest, size, end),
+            state @ (State::Receiving(_) | State::Waiting(_)) => self.unexpected(host, state),
+            state => self.stay(state, Flow::Continue, Flow::Continue),
+        }
+    }
+
+    /// Response trailers, which end a body as the last piece does.
+    pub fn response_trailers(&mut self, host: &dyn Host) -> Flow {
+        match std::mem::take(&mut self.state) {
+            State::Collecting(allowed, ahead, size) => self.collected(host, allowed, ahead, size),
+            State::Streaming(allowed, _) | State::Relaying(allowed) | State::Waiting(allowed) => {
+                self.end(host, allowed);
+                Flow::Continue
+            }
+            state => self.stay(state, Flow::Continue, Flow::Continue),
+        }
+    }
+
+    /// The exchange is over, whether or not it came to its end.
+    pub fn done(&mut self, host: &dyn Host) {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Receiving(receiving) => {
+                self.finish(host, Some(receiving.draft), Ending::Aborted);
+            }
+            State::Waiting(allowed)
+            | State::Collecting(allowed, ..)
+            | State::Streaming(allowed, _)
+            | State::Relaying(allowed) => self.finish(host, allowed.draft, Ending::Aborted),
+            State::Start | State::Ignored | State::Cut(_) | State::Replied | State::Ended => {}
+        }
+    }
+
+    fn judge(
+        &mut self,
+        host: &dyn Host,
+        worker: &Rc<Worker>,
+        mut receiving: Box<Receiving>,
+    ) -> Flow {
+        match request::judge(worker, host, &mut receiving) {
+            Err(refusal) => self.refuse(host, Some(receiving.draft), refusal),
+            Ok(verdict) => {
+                worker.metrics.add(host, Counter::Allowed, 1);
+                publish(host, &receiving.draft);
+                let Receiving {
+                    endpoint,
+                    principal,
+                    draft,
+                    ..
+                } = *receiving;
+                let request::Verdict { era, id, answer } = verdict;
+                let draft = Some(draft);
+                let allowed = Allowed {
+                    endpoint,
+                    principal,
+                    era,
+                    id,
+                    answer,
+                    draft,
+                };
+                self.state = State::Waiting(Box::new(allowed));
+                Flow::Continue
+            }
+        }
+    }
+
+    /// Answers the client instead of the upstream.
+    fn refuse(&mut self, host: &dyn Host, draft: Option<Draft>, refusal: Refusal) -> Flow {
+        self.note_refusal(host, draft, &refusal);
+        self.state = State::Replied;
+        self.send(host, &refusal.reply)
+    }
+
+    /// Counts, records and publishes a refusal.
+    fn note_refusal(&self, host: &dyn Host, draft: Option<Draft>, refusal: &Refusal) {
+        let Refusal {
+            class,
+            code,
+            reason,
+            reply,
+        } = refusal;
+        self.count_refused(host, *class);
+        if *class == Refused::Internal {
+            host.log(
+                Level::Error,
+                &format!("gatehold: request refused: {reason}"),
+            );
+        }
+        match draft {
+            Some(mut draft) => {
+                draft.refused(reason);
+                publish(host, &draft);
+                let ending = Ending::Refused {
+                    code: *code,
+                    status: reply.status,
+                };
+                self.finish(host, Some(draft), ending);
+            }
+            None => {
+                let _ = host.publish("gatehold.effect", b"deny");
+                let _ = host.publish("gatehold.reason", reason.as_bytes());
+            }
+        }
+    }
+
+    fn count_refused(&self, host: &dyn Host, class: Refused) {
+        let Some(worker) = &self.worker else { return };
+        worker.metrics.refused(host, class);
+        match class {
+            Refused::Hidden | Refused::Policy => worker.metrics.add(host, Counter::Denied, 1),
+            Refused::Approval => worker.metrics.add(host, Counter::Held, 1),
+            _ => {}
+        }
+    }
+
+    fn send(&self, host: &dyn Host, reply: &crate::host::LocalReply) -> Flow {
+        if let Err(error) = host.reply(reply) {
+            host.log(Level::Error, &format!("gatehold: cannot answer: {error}"));
+            // Nothing can be said, but nothing may go on either.
+            let _ = host.reset();
+        }
+        Flow::Pause
+    }
+
+    /// An event that this state does not expect, before anything was decided.
+    fn unexpected(&mut self, host: &dyn Host, state: State) -> Flow {
+        let draft = match state {
+            State::Receiving(receiving) => Some(receiving.draft),
+            State::Waiting(allowed) => allowed.draft,
+            _ => None,
+        };
+        let mut refusal = Refusal::internal();
+        "the host sent an event out of order".clone_into(&mut refusal.reason);
+        self.refuse(host, draft, refusal)
+    }
+
+    fn stay(&mut self, state: State, flow: Flow, after_reply: Flow) -> Flow {
+        let flow = if matches!(state, State::Replied) {
+            after_reply
+        } else {
+            flow
+        };
+        self.state = state;
+        flow
+    }
+
+    fn end(&mut self, host: &dyn Host, allowed: Box<Allowed>) {
+        let outcome = gatehold_mcp::Outcome::Unknown;
+        self.finish(host, allowed.draft, Ending::Answered(outcome));
+        self.state = State::Ended;
+    }
+
+    fn finish(&self, host: &dyn Host, draft: Option<Draft>, ending: Ending) {
+        if let (Some(worker), Some(draft)) = (&self.worker, draft) {
+            draft.finish(worker, host, ending);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if let Some(worker) = &self.worker {
+            worker.open.set(worker.open.get().saturating_sub(1));
+        }
+    }
+}
+
+impl Allowed {
+    fn limits(&self) -> Limits {
+        mcp_limits(&self.endpoint)
+    }
+}
+
+/// What is said before the first push.
+const NO_POLICY: &str = "no policy has arrived yet";
+
+fn mcp_limits(endpoint: &Endpoint) -> Limits {
+    let limits = endpoint.server.limits;
+    Limits {
+        depth: limits.depth,
+        list_entries: limits.list_entries,
+        event_bytes: limits.event_bytes,
+    }
+}
+
+/// Tells the access log. It decides nothing, so that a failure is not worth a refusal.
+fn publish(host: &dyn Host, draft: &Draft) {
+    for (key, value) in draft.verdict() {
+        if value.is_empty() {
+            continue;
+        }
+        let text: String = value
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(MAX_PUBLISHED)
+            .collect();
+        let _ = host.publish(key, text.as_bytes());
+    }
+}

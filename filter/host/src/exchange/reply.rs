@@ -1,0 +1,296 @@
+//! What the filter says by itself: refusals and the metadata document.
+
+use gatehold_engine::{Decision, Effect};
+use gatehold_mcp::reply::{code, error_body, rejection_body, resource_not_found, tool_error_body};
+use gatehold_mcp::{Era, Id, Map, Rejection, Value};
+use serde_json::json;
+
+use crate::host::{HostError, LocalReply};
+use crate::metrics::Refused;
+use crate::server::Server;
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// Code of a refusal of what the upstream said; ours, outside the reserved range.
+pub(crate) const UPSTREAM: i64 = -31502;
+
+/// A request that does not go on, and the answer to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// Coarse reason, for the counter.
+    pub(crate) class: Refused,
+    /// Code of the JSON-RPC error, 0 for a tool error.
+    pub(crate) code: i64,
+    /// Why, for the audit event and the access log.
+    pub(crate) reason: String,
+    /// The answer.
+    pub(crate) reply: LocalReply,
+}
+
+impl Refusal {
+    fn new(class: Refused, status: u32, code: i64, reason: String, body: Vec<u8>) -> Self {
+        let headers = vec![(JSON.0, JSON.1.to_owned())];
+        Self {
+            class,
+            code,
+            reason,
+            reply: LocalReply {
+                status,
+                headers,
+                body,
+            },
+        }
+    }
+
+    fn error(class: Refused, status: u32, code: i64, reason: &str, id: Option<&Id>) -> Self {
+        let body = error_body(id, code, reason, None);
+        Self::new(class, status, code, reason.to_owned(), body)
+    }
+
+    fn with_header(mut self, name: &'static str, value: String) -> Self {
+        self.reply.headers.push((name, value));
+        self
+    }
+
+    /// No server at this path (404).
+    pub(crate) fn unmatched() -> Self {
+        let reason = "no server is governed at this host and path";
+        Self::error(Refused::Unmatched, 404, code::INVALID_REQUEST, reason, None)
+    }
+
+    /// Nothing to decide with yet (503).
+    pub(crate) fn not_ready(reason: &str) -> Self {
+        Self::error(Refused::NotReady, 503, code::NOT_READY, reason, None)
+            .with_header("retry-after", "1".to_owned())
+    }
+
+    /// The queue of audit events is full (503).
+    pub(crate) fn audit_full(id: Option<&Id>) -> Self {
+        let reason = "the audit log cannot take more events at the moment";
+        Self::error(Refused::AuditFull, 503, code::NOT_READY, reason, id)
+            .with_header("retry-after", "1".to_owned())
+    }
+
+    /// A browser page that may not call (403).
+    pub(crate) fn origin() -> Self {
+        let reason = "the origin of this request is not allowed";
+        Self::error(Refused::Origin, 403, code::DENIED, reason, None)
+    }
+
+    /// An HTTP method that the endpoint does not have (405).
+    pub(crate) fn method(allowed: &'static str) -> Self {
+        let reason = "this HTTP method is not allowed here";
+        Self::error(Refused::Method, 405, code::INVALID_REQUEST, reason, None)
+            .with_header("allow", allowed.to_owned())
+    }
+
+    /// No token, or one that does not hold (401, RFC 9728 section 5.1).
+    pub(crate) fn token(server: &Server, problem: Option<&str>) -> Self {
+        let reason = problem.unwrap_or("a bearer token is required");
+        let mut challenge = format!("Bearer resource_metadata=\"{}\"", server.metadata_url());
+        if !server.scopes.is_empty() {
+            challenge.push_str(&format!(
+                ", scope=\"{}\"",
+                quotable(&server.scopes.join(" "))
+            ));
+        }
+        if let Some(problem) = problem {
+            challenge.push_str(&format!(
+                ", error=\"invalid_token\", error_description=\"{}\"",
+                quotable(problem)
+            ));
+        }
+        let error = if problem.is_some() {
+            "invalid_token"
+        } else {
+            "unauthorized"
+        };
+        let body = json!({ "error": error, "error_description": reason });
+        let body = body.to_string().into_bytes();
+        Self::new(Refused::Token, 401, 0, reason.to_owned(), body)
+            .with_header("www-authenticate", challenge)
+    }
+
+    /// Not a message that can be judged.
+    pub(crate) fn rejected(rejection: &dyn Rejection, id: Option<&Id>) -> Self {
+        let body = rejection_body(rejection, id);
+        let status = u32::from(rejection.status());
+        Self::new(
+            Refused::Malformed,
+            status,
+            rejection.code(),
+            rejection.to_string(),
+            body,
+        )
+    }
+
+    /// A GET or DELETE with a body (400).
+    pub(crate) fn unexpected_body() -> Self {
+        let reason = "a request with this HTTP method has no body";
+        Self::error(Refused::Malformed, 400, code::INVALID_REQUEST, reason, None)
+    }
+
+    /// A body over the limit (413).
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let reason = format!(
+            "the body is larger than {limit} bytes, the limit `requestBytes` of this server"
+        );
+        Self::error(Refused::TooLarge, 413, code::TOO_LARGE, &reason, None)
+    }
+
+    /// An answer of the upstream that cannot be judged (502).
+    pub(crate) fn upstream(reason: &str, id: Option<&Id>) -> Self {
+        Self::error(Refused::Upstream, 502, UPSTREAM, reason, id)
+    }
+
+    /// The filter failed (500).
+    pub(crate) fn internal() -> Self {
+        Self::error(
+            Refused::Internal,
+            500,
+            code::INTERNAL_ERROR,
+            "internal error",
+            None,
+        )
+    }
+
+    /// A tool that the principal may not know of; the same answer as for one that does not exist.
+    pub(crate) fn hidden_tool(id: &Id, name: &str, decision: &Decision) -> Self {
+        Self::hidden(
+            id,
+            code::INVALID_PARAMS,
+            &format!("Unknown tool: {name}"),
+            decision,
+        )
+    }
+
+    /// A prompt that the principal may not know of.
+    pub(crate) fn hidden_prompt(id: &Id, name: &str, decision: &Decision) -> Self {
+        Self::hidden(
+            id,
+            code::INVALID_PARAMS,
+            &format!("Unknown prompt: {name}"),
+            decision,
+        )
+    }
+
+    /// A resource that the principal may not know of.
+    pub(crate) fn hidden_resource(id: &Id, era: Era, uri: &str, decision: &Decision) -> Self {
+        Self::hidden(
+            id,
+            resource_not_found(era),
+            &format!("Resource not found: {uri}"),
+            decision,
+        )
+    }
+
+    /// A method that is unknown or that no rule permits.
+    pub(crate) fn hidden_method(id: &Id, era: Era, method: &str, decision: &Decision) -> Self {
+        let message = format!("Method not found: {method}");
+        let mut refusal = Self::hidden(id, code::METHOD_NOT_FOUND, &message, decision);
+        refusal.reply.status = match era {
+            Era::Legacy => 200,
+            Era::Modern => 404,
+        };
+        refusal
+    }
+
+    fn hidden(id: &Id, code: i64, message: &str, decision: &Decision) -> Self {
+        let mut refusal = Self::error(Refused::Hidden, 200, code, message, Some(id));
+        // The client sees what anybody sees; the audit log has the reason.
+        refusal.reason.clone_from(&decision.reason);
+        refusal
+    }
+
+    /// A tool that is known to the principal, but not with these arguments: a result that a model reads.
+    pub(crate) fn denied_tool(id: &Id, era: Era, decision: &Decision, event: &str) -> Self {
+        let text = format!("{}; the tool did not run.", sentence(decision));
+        let meta: Map<String, Value> =
+            [("gatehold.io/decision".to_owned(), summary(decision, event))]
+                .into_iter()
+                .collect();
+        let body = tool_error_body(id, era, &text, meta);
+        Self::new(class(decision), 200, 0, decision.reason.clone(), body)
+    }
+
+    /// Anything else that is known to the principal and denied.
+    pub(crate) fn denied(id: &Id, decision: &Decision, event: &str) -> Self {
+        let body = error_body(
+            Some(id),
+            code::DENIED,
+            &sentence(decision),
+            Some(summary(decision, event)),
+        );
+        Self::new(
+            class(decision),
+            200,
+            code::DENIED,
+            decision.reason.clone(),
+            body,
+        )
+    }
+}
+
+impl From<HostError> for Refusal {
+    fn from(error: HostError) -> Self {
+        let mut refusal = Self::internal();
+        // The client learns nothing of the inside, the operator does.
+        refusal.reason = error.to_string();
+        refusal
+    }
+}
+
+fn class(decision: &Decision) -> Refused {
+    match decision.effect {
+        Effect::Hold(_) => Refused::Approval,
+        Effect::Allow | Effect::Deny => Refused::Policy,
+    }
+}
+
+fn sentence(decision: &Decision) -> String {
+    match decision.effect {
+        Effect::Hold(_) => format!(
+            "Needs approval ({}), which this gateway cannot give yet",
+            decision.rules.join(", ")
+        ),
+        Effect::Allow | Effect::Deny => format!("Denied by policy: {}", decision.reason),
+    }
+}
+
+fn summary(decision: &Decision, event: &str) -> Value {
+    let effect = match decision.effect {
+        Effect::Hold(_) => "hold",
+        Effect::Allow | Effect::Deny => "deny",
+    };
+    json!({ "effect": effect, "rules": decision.rules, "id": event })
+}
+
+/// Text for a quoted string of a header.
+fn quotable(text: &str) -> String {
+    let safe = |c: char| (c.is_ascii_graphic() || c == ' ') && c != '"' && c != '\\';
+    text.chars()
+        .map(|c| if safe(c) { c } else { '?' })
+        .collect()
+}
+
+/// The metadata document of a server (RFC 9728, section 2).
+pub(crate) fn metadata<'a>(server: &Server, issuers: impl Iterator<Item = &'a str>) -> LocalReply {
+    let issuers: Vec<&str> = issuers.collect();
+    let mut document = Map::new();
+    document.insert("resource".to_owned(), json!(server.resource.url));
+    document.insert("authorization_servers".to_owned(), json!(issuers));
+    document.insert("bearer_methods_supported".to_owned(), json!(["header"]));
+    if !server.scopes.is_empty() {
+        document.insert("scopes_supported".to_owned(), json!(server.scopes));
+    }
+    LocalReply {
+        status: 200,
+        headers: vec![
+            (JSON.0, JSON.1.to_owned()),
+            ("cache-control", "no-cache".to_owned()),
+            // Nothing in it is secret, and clients in browsers read it.
+            ("access-control-allow-origin", "*".to_owned()),
+        ],
+        body: Value::Object(document).to_string().into_bytes(),
+    }
+}

@@ -1,0 +1,164 @@
+//! Event streams: each event is judged as soon as it is whole, and goes on at once.
+
+use gatehold_mcp::Outcome;
+use gatehold_mcp::reply::{code, error_body, event};
+use gatehold_mcp::sse::{Event, Framer, Tail, TooLarge};
+
+use crate::exchange::response::upstream_code;
+use crate::exchange::{Allowed, Exchange, Rest, State};
+use crate::host::{Direction, Flow, Host, HostError, Level};
+use crate::metrics::Refused;
+use crate::record::Ending;
+
+/// What became of one piece of a stream.
+struct Passed {
+    /// What goes on.
+    bytes: Vec<u8>,
+    /// How the request ended, if it did.
+    outcome: Option<Outcome>,
+    /// Why the stream cannot go on, if it cannot.
+    broken: Option<TooLarge>,
+}
+
+impl Exchange {
+    /// A piece of an event stream.
+    pub(super) fn stream(
+        &mut self,
+        host: &dyn Host,
+        mut allowed: Box<Allowed>,
+        mut framer: Box<Framer>,
+        size: usize,
+        end: bool,
+    ) -> Flow {
+        let passed = match pass(host, &mut allowed, &mut framer, size) {
+            Ok(passed) => passed,
+            Err(error) => return self.broken(host, *allowed, error),
+        };
+        let Passed {
+            mut bytes,
+            mut outcome,
+            broken,
+        } = passed;
+        if end && broken.is_none() {
+            let (tail, last) = allowed.judge_tail(framer.finish());
+            bytes.extend(tail);
+            outcome = outcome.or(last);
+            framer = Box::new(allowed.framer());
+        }
+        if let Err(error) = host.replace_body(Direction::Response, size, &bytes) {
+            return self.broken(host, *allowed, error);
+        }
+        if outcome.is_some() || end || broken.is_some() {
+            let outcome = outcome.unwrap_or(Outcome::Unknown);
+            self.finish(host, allowed.draft.take(), Ending::Answered(outcome));
+        }
+        self.state = match (broken, end) {
+            (_, true) => State::Ended,
+            (Some(_), false) => {
+                self.count_refused(host, Refused::TooLarge);
+                State::Cut(Rest::Reset)
+            }
+            (None, false) => State::Streaming(allowed, framer),
+        };
+        Flow::Continue
+    }
+
+    /// What comes after an answer that was cut short.
+    pub(super) fn swallow(&mut self, host: &dyn Host, rest: Rest, size: usize, end: bool) -> Flow {
+        let swallowed = host.replace_body(Direction::Response, size, &[]);
+        if rest == Rest::Reset && !end || swallowed.is_err() {
+            // The error event has gone to the client with an earlier piece.
+            let _ = host.reset();
+            self.state = State::Ended;
+            return Flow::Pause;
+        }
+        self.state = if end { State::Ended } else { State::Cut(rest) };
+        Flow::Continue
+    }
+
+    /// The host failed in the middle of a stream. Nothing can be said any more; nothing unjudged passes.
+    fn broken(&mut self, host: &dyn Host, allowed: Allowed, error: HostError) -> Flow {
+        host.log(
+            Level::Error,
+            &format!("gatehold: event stream ended: {error}"),
+        );
+        self.count_refused(host, Refused::Internal);
+        self.finish(host, allowed.draft, Ending::Aborted);
+        self.state = State::Ended;
+        let _ = host.reset();
+        Flow::Pause
+    }
+}
+
+fn pass(
+    host: &dyn Host,
+    allowed: &mut Allowed,
+    framer: &mut Framer,
+    size: usize,
+) -> Result<Passed, HostError> {
+    let chunk = if size == 0 {
+        Vec::new()
+    } else {
+        host.body(Direction::Response, size)?
+    };
+    if chunk.len() != size {
+        return Err(HostError::Malformed {
+            call: "get_buffer_bytes",
+        });
+    }
+    let broken = framer.push(&chunk).err();
+    let mut passed = Passed {
+        bytes: Vec::with_capacity(size),
+        outcome: None,
+        broken,
+    };
+    while let Some(event) = framer.next_event() {
+        let (bytes, outcome) = allowed.judge_event(event);
+        passed.bytes.extend(bytes);
+        passed.outcome = passed.outcome.or(outcome);
+    }
+    if let Some(error) = &passed.broken {
+        let body = error_body(
+            allowed.id.as_ref(),
+            code::TOO_LARGE,
+            &error.to_string(),
+            None,
+        );
+        passed.bytes.extend(event(&body));
+    }
+    Ok(passed)
+}
+
+impl Allowed {
+    pub(super) fn framer(&self) -> Framer {
+        Framer::new(self.endpoint.server.limits.event_bytes)
+    }
+
+    /// The event that goes on, and how it ends the request, if it does.
+    fn judge_event(&mut self, event: Event) -> (Vec<u8>, Option<Outcome>) {
+        let judged = match event.data() {
+            // Comments, keep-alives and priming events.
+            None => return (event.into_raw(), None),
+            Some(data) if data.is_empty() => return (event.into_raw(), None),
+            Some(data) => self.judge(&data),
+        };
+        match judged {
+            Ok((outcome, None)) => (event.into_raw(), outcome),
+            Ok((outcome, Some(new))) => (event.with_data(&new), outcome),
+            Err(error) => {
+                let code = upstream_code(&error);
+                let body = error_body(self.id.as_ref(), code, &error.to_string(), None);
+                (event.with_data(&body), Some(Outcome::Error(code)))
+            }
+        }
+    }
+
+    /// What a stream ends with. A piece that was cut off is no event, and some client might still read it
+    /// as one, so it goes no further.
+    fn judge_tail(&mut self, tail: Tail) -> (Vec<u8>, Option<Outcome>) {
+        match tail {
+            Tail::Complete(event) => self.judge_event(event),
+            Tail::Empty | Tail::Cut(_) => (Vec::new(), None),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Counters and gauges, defined once per root and bumped by id.
+//!
+//! Envoy shows them as `wasmcustom.<name>`; the label stands in the name, behind a dot, and is cut out by
+//! the tag rules of the bootstrap.
+
+use crate::host::{Host, HostError, RootHost};
+
+/// Why a request was refused, coarsely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Refused {
+    /// The path belongs to no server.
+    Unmatched,
+    /// Servers or keys have not arrived.
+    NotReady,
+    /// The origin of the page is not allowed.
+    Origin,
+    /// No token, or one that does not hold.
+    Token,
+    /// HTTP method.
+    Method,
+    /// Not a message that can be judged.
+    Malformed,
+    /// Larger than a limit.
+    TooLarge,
+    /// The principal may not know of it.
+    Hidden,
+    /// A rule denies it, or none allows it.
+    Policy,
+    /// A person would have to approve it.
+    Approval,
+    /// The upstream's answer cannot be judged.
+    Upstream,
+    /// The audit queue is full.
+    AuditFull,
+    /// The filter itself failed.
+    Internal,
+}
+
+impl Refused {
+    const ALL: [(Self, &'static str); 13] = [
+        (Self::Unmatched, "unmatched"),
+        (Self::NotReady, "not_ready"),
+        (Self::Origin, "origin"),
+        (Self::Token, "token"),
+        (Self::Method, "method"),
+        (Self::Malformed, "malformed"),
+        (Self::TooLarge, "too_large"),
+        (Self::Hidden, "hidden"),
+        (Self::Policy, "policy"),
+        (Self::Approval, "approval"),
+        (Self::Upstream, "upstream"),
+        (Self::AuditFull, "audit_full"),
+        (Self::Internal, "internal"),
+    ];
+}
+
+/// The other counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Counter {
+    /// Requests that policy let through.
+    Allowed,
+    /// Requests that policy denied.
+    Denied,
+    /// Requests that policy wants approved.
+    Held,
+    /// Tokens whose signature was verified.
+    TokensVerified,
+    /// Tokens that were remembered.
+    TokensRemembered,
+    /// Resources put in force or removed.
+    PushApplied,
+    /// Resources that could not be used.
+    PushRefused,
+    /// Audit events queued.
+    AuditQueued,
+    /// Audit events that control has on disk.
+    AuditAcknowledged,
+    /// Audit events lost because the queue was full.
+    AuditDropped,
+}
+
+impl Counter {
+    const ALL: [(Self, &'static str); 10] = [
+        (Self::Allowed, "gatehold_decisions.effect=allow"),
+        (Self::Denied, "gatehold_decisions.effect=deny"),
+        (Self::Held, "gatehold_decisions.effect=hold"),
+        (Self::TokensVerified, "gatehold_tokens.source=verified"),
+        (Self::TokensRemembered, "gatehold_tokens.source=remembered"),
+        (Self::PushApplied, "gatehold_push.result=applied"),
+        (Self::PushRefused, "gatehold_push.result=refused"),
+        (Self::AuditQueued, "gatehold_audit_events.state=queued"),
+        (
+            Self::AuditAcknowledged,
+            "gatehold_audit_events.state=acknowledged",
+        ),
+        (Self::AuditDropped, "gatehold_audit_events.state=dropped"),
+    ];
+}
+
+/// Ids of all metrics of one root.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    counters: Vec<(Counter, u32)>,
+    refusals: Vec<(Refused, u32)>,
+    servers: u32,
+}
+
+impl Metrics {
+    /// Defines them.
+    ///
+    /// # Errors
+    /// When the host refuses one.
+    pub fn define(host: &dyn RootHost) -> Result<Self, HostError> {
+        let mut metrics = Self::default();
+        for (counter, name) in Counter::ALL {
+            metrics.counters.push((counter, host.define_counter(name)?));
+        }
+        for (reason, name) in Refused::ALL {
+            let name = format!("gatehold_refusals.reason={name}");
+            metrics.refusals.push((reason, host.define_counter(&name)?));
+        }
+        metrics.servers = host.define_gauge("gatehold_servers")?;
+        Ok(metrics)
+    }
+
+    /// Adds to a counter.
+    pub fn add(&self, host: &dyn Host, counter: Counter, by: usize) {
+        if by == 0 {
+            return;
+        }
+        if let Some((_, id)) = self.counters.get(counter as usize) {
+            host.count(*id, u64::try_from(by).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Counts a refusal.
+    pub fn refused(&self, host: &dyn Host, reason: Refused) {
+        if let Some((_, id)) = self.refusals.get(reason as usize) {
+            host.count(*id, 1);
+        }
+    }
+
+    /// Says how many servers are in force.
+    pub fn servers(&self, host: &dyn RootHost, servers: usize) {
+        host.gauge(self.servers, u64::try_from(servers).unwrap_or(u64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_in_the_order_of_the_enums() {
+        assert!(
+            Counter::ALL
+                .iter()
+                .enumerate()
+                .all(|(at, (counter, _))| *counter as usize == at)
+        );
+        assert!(
+            Refused::ALL
+                .iter()
+                .enumerate()
+                .all(|(at, (reason, _))| *reason as usize == at)
+        );
+    }
+}

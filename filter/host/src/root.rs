@@ -1,0 +1,399 @@
+//! The root of one plugin instance: configuration, the two streams to control, the tick.
+//!
+//! A VM may hold several roots (a configuration update makes a second one) and there is one VM per worker
+//! plus one on the main thread, so nothing here is static and every root opens its own streams.
+
+use std::rc::Rc;
+
+use crate::audit::AuditQueue;
+use crate::backoff::Backoff;
+use crate::config::{Audit, Config};
+use crate::host::{HostError, Level, RootHost};
+use crate::metrics::{Counter, Metrics};
+use crate::push::{Change, PushClient};
+use crate::store;
+use crate::worker::Worker;
+
+/// Milliseconds between ticks: streams are opened, events leave.
+const TICK: u32 = 100;
+/// Ticks that a root which is to go waits for its events to be acknowledged.
+const DRAIN_TICKS: u32 = 50;
+
+const AUDIT_SERVICE: &str = "gatehold.audit.v1.Audit";
+const AUDIT_METHOD: &str = "Append";
+
+/// One root.
+#[derive(Debug, Default)]
+pub struct Root {
+    configured: Option<Configured>,
+}
+
+#[derive(Debug)]
+struct Configured {
+    worker: Rc<Worker>,
+    push: PushClient,
+    push_stream: Link,
+    audit_stream: Link,
+    life: Life,
+}
+
+/// Whether the root is to stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// It serves.
+    Serving,
+    /// It waits so many ticks more for its events to be acknowledged.
+    Draining(u32),
+}
+
+/// One stream to control.
+#[derive(Debug)]
+struct Link {
+    state: LinkState,
+    backoff: Backoff,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LinkState {
+    /// Open under this token.
+    Open(u32),
+    /// To be opened at this time (nanoseconds).
+    Closed(u64),
+}
+
+impl Root {
+    /// Takes the plugin's configuration. `false` when it cannot be used; control being away is no reason.
+    pub fn configure(&mut self, host: &dyn RootHost) -> bool {
+        match Configured::new(host) {
+            Ok(configured) => {
+                self.configured = Some(configured);
+                true
+            }
+            Err(problem) => {
+                host.log(Level::Error, &format!("gatehold: {problem}"));
+                false
+            }
+        }
+    }
+
+    /// What new exchanges share; nothing before a configuration was accepted.
+    pub fn worker(&self) -> Option<Rc<Worker>> {
+        self.configured
+            .as_ref()
+            .map(|configured| Rc::clone(&configured.worker))
+    }
+
+    /// Time passes.
+    pub fn tick(&mut self, host: &dyn RootHost) {
+        if let Some(configured) = &mut self.configured {
+            configured.tick(host);
+        }
+    }
+
+    /// A message came on a stream.
+    pub fn message(&mut self, host: &dyn RootHost, stream: u32, size: usize) {
+        if let Some(configured) = &mut self.configured {
+            configured.message(host, stream, size);
+        }
+    }
+
+    /// A stream was closed by the other side, or never came to be.
+    pub fn closed(&mut self, host: &dyn RootHost, stream: u32, status: u32) {
+        if let Some(configured) = &mut self.configured {
+            configured.closed(host, stream, status);
+        }
+    }
+
+    /// The root is to go. `true` when it may at once; otherwise it says so by [`RootHost::done`].
+    pub fn done(&mut self) -> bool {
+        let Some(configured) = &mut self.configured else {
+            return true;
+        };
+        let settled = configured.worker.audit.borrow().is_settled();
+        if settled && configured.worker.open.get() == 0 {
+            return true;
+        }
+        configured.life = Life::Draining(DRAIN_TICKS);
+        false
+    }
+}
+
+impl Configured {
+    fn new(host: &dyn RootHost) -> Result<Self, String> {
+        let json = host.configuration().map_err(|error| error.to_string())?;
+        let config = Config::parse(&json).map_err(|error| error.to_string())?;
+        let metrics = Metrics::define(host).map_err(|error| error.to_string())?;
+        let text = |path: &[&str]| {
+            let bytes = host.property(path).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        let node = text(&["node", "id"]);
+        let mut push = PushClient::new(node.clone(), text(&["node", "cluster"]));
+        let worker = Rc::new(Worker::new(config, metrics, node));
+        restore(host, &worker, &mut push);
+        host.set_tick(TICK).map_err(|error| error.to_string())?;
+        Ok(Self {
+            worker,
+            push,
+            push_stream: Link::new(),
+            audit_stream: Link::new(),
+            life: Life::Serving,
+        })
+    }
+
+    fn tick(&mut self, host: &dyn RootHost) {
+        let Ok(now) = host.now() else { return };
+        if self.push_stream.is_due(now) {
+            self.open_push(host, now);
+        }
+        if self.worker.config.audit == Audit::On {
+            if self.audit_stream.is_due(now) {
+                self.open_audit(host, now);
+            }
+            self.flush(host, now);
+        }
+        if let Life::Draining(left) = self.life {
+            let idle = self.worker.open.get() == 0 && self.worker.audit.borrow().is_settled();
+            match left.checked_sub(1) {
+                Some(left) if !idle => self.life = Life::Draining(left),
+                _ => {
+                    self.life = Life::Serving;
+                    let _ = host.done();
+                }
+            }
+        }
+    }
+
+    fn message(&mut self, host: &dyn RootHost, stream: u32, size: usize) {
+        let message = match host.message(size) {
+            Ok(message) => message,
+            Err(error) => {
+                host.log(
+                    Level::Error,
+                    &format!("gatehold: message of control is lost: {error}"),
+                );
+                return self.drop_stream(host, stream);
+            }
+        };
+        if self.push_stream.is(stream) {
+            self.push_stream.backoff.succeed();
+            self.pushed(host, stream, &message);
+        } else if self.audit_stream.is(stream) {
+            self.audit_stream.backoff.succeed();
+            let acknowledged = self.worker.audit.borrow_mut().acknowledge(&message);
+            match acknowledged {
+                Ok(events) => {
+                    self.worker
+                        .metrics
+                        .add(host, Counter::AuditAcknowledged, events);
+                    let now = host.now().unwrap_or_default();
+                    self.flush(host, now);
+                }
+                Err(error) => {
+                    host.log(
+                        Level::Warn,
+                        &format!("gatehold: audit acknowledgement: {error}"),
+                    );
+                    self.drop_stream(host, stream);
+                }
+            }
+        }
+    }
+
+    fn closed(&mut self, host: &dyn RootHost, stream: u32, status: u32) {
+        let random = self.worker.random.number();
+        let now = host.now().unwrap_or_default();
+        for (link, name) in [
+            (&mut self.push_stream, "push"),
+            (&mut self.audit_stream, "audit"),
+        ] {
+            if link.is(stream) {
+                link.fail(now, random);
+                host.log(
+                    Level::Info,
+                    &format!("gatehold: {name} stream closed with gRPC status {status}"),
+                );
+            }
+        }
+    }
+
+    fn open_push(&mut self, host: &dyn RootHost, now: u64) {
+        let cluster = &self.worker.config.control_cluster;
+        let opened = host.open_stream(cluster, crate::push::SERVICE, crate::push::METHOD);
+        match opened {
+            Ok(stream) => {
+                self.push_stream.state = LinkState::Open(stream);
+                for request in self.push.subscribe() {
+                    if let Err(error) = host.send(stream, &request) {
+                        return self.lost(host, now, stream, error);
+                    }
+                }
+            }
+            Err(error) => {
+                let random = self.worker.random.number();
+                self.push_stream.fail(now, random);
+                host.log(
+                    Level::Warn,
+                    &format!("gatehold: cannot reach control in cluster `{cluster}`: {error}"),
+                );
+            }
+        }
+    }
+
+    fn open_audit(&mut self, host: &dyn RootHost, now: u64) {
+        let cluster = &self.worker.config.control_cluster;
+        match host.open_stream(cluster, AUDIT_SERVICE, AUDIT_METHOD) {
+            Ok(stream) => {
+                self.audit_stream.state = LinkState::Open(stream);
+                let again = resend(host, stream, &self.worker.audit.borrow());
+                if let Err(error) = again {
+                    self.lost(host, now, stream, error);
+                }
+            }
+            // The push stream says why, once.
+            Err(_) => {
+                let random = self.worker.random.number();
+                self.audit_stream.fail(now, random);
+            }
+        }
+    }
+
+    /// Sends what the window allows.
+    fn flush(&mut self, host: &dyn RootHost, now: u64) {
+        let LinkState::Open(stream) = self.audit_stream.state else {
+            return;
+        };
+        loop {
+            let Some(message) = self.worker.audit.borrow_mut().next_message() else {
+                return;
+            };
+            // A batch that could not be sent stays in the window and goes out on the next stream.
+            if let Err(error) = host.send(stream, &message) {
+                return self.lost(host, now, stream, error);
+            }
+        }
+    }
+
+    fn pushed(&mut self, host: &dyn RootHost, stream: u32, message: &[u8]) {
+        let received = match self.push.receive(message) {
+            Ok(received) => received,
+            Err(error) => {
+                host.log(
+                    Level::Error,
+                    &format!("gatehold: push cannot be read: {error}"),
+                );
+                return self.drop_stream(host, stream);
+            }
+        };
+        for reason in &received.refused {
+            host.log(
+                Level::Error,
+                &format!("gatehold: resource refused: {reason}"),
+            );
+        }
+        let metrics = &self.worker.metrics;
+        metrics.add(host, Counter::PushApplied, received.changes.len());
+        metrics.add(host, Counter::PushRefused, received.refused.len());
+        publish(host, &self.worker, &self.push);
+        self.keep(host, &received.changes);
+        if let Err(error) = host.send(stream, &received.reply) {
+            let now = host.now().unwrap_or_default();
+            self.lost(host, now, stream, error);
+        }
+    }
+
+    /// Keeps what is in force for workers that start later.
+    fn keep(&self, host: &dyn RootHost, changes: &[Change]) {
+        let cluster = &self.worker.config.control_cluster;
+        if let Err(error) = store::save(host, cluster, changes, &self.push) {
+            let line =
+                format!("gatehold: a restarted worker will have to wait for control: {error}");
+            host.log(Level::Warn, &line);
+        }
+    }
+
+    fn drop_stream(&mut self, host: &dyn RootHost, stream: u32) {
+        let now = host.now().unwrap_or_default();
+        let _ = host.cancel(stream);
+        self.fail(now, stream);
+    }
+
+    fn lost(&mut self, host: &dyn RootHost, now: u64, stream: u32, error: HostError) {
+        host.log(
+            Level::Warn,
+            &format!("gatehold: stream to control lost: {error}"),
+        );
+        let _ = host.cancel(stream);
+        self.fail(now, stream);
+    }
+
+    fn fail(&mut self, now: u64, stream: u32) {
+        let random = self.worker.random.number();
+        for link in [&mut self.push_stream, &mut self.audit_stream] {
+            if link.is(stream) {
+                link.fail(now, random);
+            }
+        }
+    }
+}
+
+fn resend(host: &dyn RootHost, stream: u32, queue: &AuditQueue) -> Result<(), HostError> {
+    queue
+        .unacknowledged()
+        .try_for_each(|message| host.send(stream, message))
+}
+
+fn restore(host: &dyn RootHost, worker: &Worker, push: &mut PushClient) {
+    match store::load(host, &worker.config.control_cluster) {
+        Ok(None) => {}
+        Ok(Some(resources)) => {
+            for reason in push.restore(resources) {
+                host.log(
+                    Level::Warn,
+                    &format!("gatehold: kept resource left out: {reason}"),
+                );
+            }
+            publish(host, worker, push);
+        }
+        Err(error) => {
+            host.log(
+                Level::Warn,
+                &format!("gatehold: kept resources cannot be read: {error}"),
+            );
+        }
+    }
+}
+
+/// Puts what arrived in force for new exchanges.
+fn publish(host: &dyn RootHost, worker: &Worker, push: &PushClient) {
+    if let Some(snapshot) = push.snapshot() {
+        worker.metrics.servers(host, snapshot.servers());
+        *worker.snapshot.borrow_mut() = Some(Rc::new(snapshot));
+    }
+}
+
+impl Link {
+    fn new() -> Self {
+        Self {
+            state: LinkState::Closed(0),
+            backoff: Backoff::default(),
+        }
+    }
+
+    fn is_due(&self, now: u64) -> bool {
+        matches!(self.state, LinkState::Closed(at) if at <= now)
+    }
+
+    fn is(&self, stream: u32) -> bool {
+        self.state == LinkState::Open(stream)
+    }
+
+    fn fail(&mut self, now: u64, random: u64) {
+        let wait = self.backoff.fail(random).saturating_mul(1_000_000);
+        self.state = LinkState::Closed(now.saturating_add(wait));
+    }
+}
+
+#[cfg(test)]
+#[path = "root_tests.rs"]
+mod tests;

@@ -1,0 +1,262 @@
+//! What a worker decides with: an immutable table of servers and the issuers they accept.
+//!
+//! [`Catalog`] is what arrives piece by piece; [`Snapshot`] is what requests hold on to. A request keeps
+//! the snapshot it began with.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
+
+use gatehold_identity::Issuer;
+
+use crate::paths;
+use crate::server::{Server, WELL_KNOWN};
+
+/// The resources that are in force, by name.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    servers: BTreeMap<String, Rc<Server>>,
+    issuers: BTreeMap<String, Rc<VersionedIssuer>>,
+}
+
+/// An issuer and the version of its resource.
+#[derive(Debug)]
+pub struct VersionedIssuer {
+    /// Version as control numbers it.
+    pub version: String,
+    /// The issuer.
+    pub issuer: Issuer,
+}
+
+/// A server together with its issuers, as far as they have arrived.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// The server.
+    pub server: Rc<Server>,
+    /// Its issuers.
+    pub issuers: Vec<Rc<VersionedIssuer>>,
+    /// Names everything that the verification of a token depends on: server and issuers with their
+    /// versions. Changes when any of them does.
+    pub token_scope: String,
+}
+
+/// The table of servers.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    endpoints: HashMap<String, Vec<Rc<Endpoint>>>,
+    metadata: HashMap<String, Vec<Rc<Endpoint>>>,
+    lookalikes: HashSet<String>,
+    servers: usize,
+}
+
+/// What a path and host lead to.
+#[derive(Clone, Debug)]
+pub enum Match {
+    /// The endpoint of a server.
+    Endpoint(Rc<Endpoint>),
+    /// The metadata document of a server.
+    Metadata(Rc<Endpoint>),
+    /// No server.
+    None,
+}
+
+impl Catalog {
+    /// Puts a server in force, in place of the one of the same name.
+    pub fn insert_server(&mut self, server: Server) {
+        self.servers.insert(server.name.clone(), Rc::new(server));
+    }
+
+    /// Puts an issuer in force, in place of the one of the same name.
+    pub fn insert_issuer(&mut self, version: String, issuer: Issuer) {
+        let name = issuer.name.clone();
+        self.issuers
+            .insert(name, Rc::new(VersionedIssuer { version, issuer }));
+    }
+
+    /// Takes a server out.
+    pub fn remove_server(&mut self, name: &str) {
+        self.servers.remove(name);
+    }
+
+    /// Takes an issuer out.
+    pub fn remove_issuer(&mut self, name: &str) {
+        self.issuers.remove(name);
+    }
+
+    /// Names and versions of the servers.
+    pub fn server_versions(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.servers
+            .iter()
+            .map(|(name, server)| (name.as_str(), server.version.as_str()))
+    }
+
+    /// Names and versions of the issuers.
+    pub fn issuer_versions(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.issuers
+            .iter()
+            .map(|(name, issuer)| (name.as_str(), issuer.version.as_str()))
+    }
+
+    /// The table as of now. Of servers that claim the same host and path the first by name counts.
+    pub fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot {
+            servers: self.servers.len(),
+            ..Snapshot::default()
+        };
+        for server in self.servers.values() {
+            let endpoint = Rc::new(self.endpoint(server));
+            let own = format!("{WELL_KNOWN}{}", server.path.trim_end_matches('/'));
+            let canonical = format!("{WELL_KNOWN}{}", server.resource.path);
+            if own != canonical {
+                snapshot
+                    .metadata
+                    .entry(own)
+                    .or_default()
+                    .push(Rc::clone(&endpoint));
+            }
+            snapshot
+                .metadata
+                .entry(canonical)
+                .or_default()
+                .push(Rc::clone(&endpoint));
+            snapshot.lookalikes.extend(paths::canonical(&server.path));
+            snapshot
+                .endpoints
+                .entry(server.path.clone())
+                .or_default()
+                .push(endpoint);
+        }
+        snapshot
+    }
+
+    fn endpoint(&self, server: &Rc<Server>) -> Endpoint {
+        let issuers: Vec<_> = server
+            .issuers
+            .iter()
+            .filter_map(|name| self.issuers.get(name))
+            .map(Rc::clone)
+            .collect();
+        let mut token_scope = format!("{}\n{}", server.name, server.version);
+        for versioned in &issuers {
+            token_scope.push('\n');
+            token_scope.push_str(&versioned.issuer.name);
+            token_scope.push('\n');
+            token_scope.push_str(&versioned.version);
+        }
+        Endpoint {
+            server: Rc::clone(server),
+            issuers,
+            token_scope,
+        }
+    }
+}
+
+impl Snapshot {
+    /// Number of servers.
+    pub fn servers(&self) -> usize {
+        self.servers
+    }
+
+    /// What a request's path (without query) and host (lower case, without port) lead to.
+    pub fn find(&self, host: &str, path: &str) -> Match {
+        if let Some(endpoint) = pick(self.endpoints.get(path), host) {
+            return Match::Endpoint(endpoint);
+        }
+        if let Some(endpoint) = pick(self.metadata.get(path), host) {
+            return Match::Metadata(endpoint);
+        }
+        Match::None
+    }
+
+    /// Whether the path, read leniently, is that of a server or below it, on any host.
+    pub fn is_lookalike(&self, path: &str) -> bool {
+        let Some(canonical) = paths::canonical(path) else {
+            return true;
+        };
+        let mut prefix = canonical.as_str();
+        loop {
+            if self.lookalikes.contains(prefix) {
+                return true;
+            }
+            match prefix.rsplit_once('/') {
+                Some((shorter, _)) => prefix = shorter,
+                None => return false,
+            }
+        }
+    }
+}
+
+/// A server that names the host goes before one that takes any.
+fn pick(candidates: Option<&Vec<Rc<Endpoint>>>, host: &str) -> Option<Rc<Endpoint>> {
+    let candidates = candidates?;
+    let named = candidates
+        .iter()
+        .find(|endpoint| !endpoint.server.hosts.is_empty() && endpoint.server.serves(host));
+    named
+        .or_else(|| {
+            candidates
+                .iter()
+                .find(|endpoint| endpoint.server.serves(host))
+        })
+        .map(Rc::clone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    fn name(found: Match) -> String {
+        match found {
+            Match::Endpoint(endpoint) => endpoint.server.name.clone(),
+            Match::Metadata(endpoint) => format!("metadata of {}", endpoint.server.name),
+            Match::None => "none".into(),
+        }
+    }
+
+    #[test]
+    fn finds_by_host_and_exact_path() {
+        let mut catalog = Catalog::default();
+        catalog.insert_server(testing::server("any", "/crm/mcp", &[]));
+        catalog.insert_server(testing::server("one", "/crm/mcp", &["One.example.com"]));
+        catalog.insert_server(testing::server("two", "/two", &["two.example.com"]));
+        let snapshot = catalog.snapshot();
+        for (host, path, expected) in [
+            ("one.example.com", "/crm/mcp", "one"),
+            ("else.example.com", "/crm/mcp", "any"),
+            ("two.example.com", "/two", "two"),
+            ("else.example.com", "/two", "lookalike"),
+            ("any", "/crm/mcp/", "lookalike"),
+            ("any", "/crm/mcp/messages", "lookalike"),
+            ("any", "/crm/%6Dcp", "lookalike"),
+            ("any", "/crm", "none"),
+            (
+                "any",
+                "/.well-known/oauth-protected-resource/crm/mcp",
+                "metadata of any",
+            ),
+            ("any", "/", "none"),
+        ] {
+            let found = match snapshot.find(host, path) {
+                Match::None if snapshot.is_lookalike(path) => "lookalike".into(),
+                found => name(found),
+            };
+            assert_eq!(found, expected, "{host}{path}");
+        }
+    }
+
+    #[test]
+    fn the_token_scope_follows_versions() {
+        let mut catalog = Catalog::default();
+        catalog.insert_server(testing::server("s", "/s", &[]));
+        let scope = |catalog: &Catalog| match catalog.snapshot().find("h", "/s") {
+            Match::Endpoint(endpoint) => endpoint.token_scope.clone(),
+            other => panic!("{other:?}"),
+        };
+        let before = scope(&catalog);
+        catalog.insert_issuer("1".into(), testing::issuer());
+        let with = scope(&catalog);
+        catalog.insert_issuer("2".into(), testing::issuer());
+        let rotated = scope(&catalog);
+        assert!(before != with && with != rotated);
+    }
+}
