@@ -1,4 +1,5 @@
 //! Tests of the public API, one table or property per module.
+#![cfg(not(target_arch = "wasm32"))]
 
 #[cfg(test)]
 mod corpus;

@@ -247,13 +247,6 @@ fn modern_method_and_name() {
     named("tools/call", "name", "7", "7", false);
     named("prompts/get", "name", r#""greet""#, "greet", true);
     named("resources/read", "uri", r#""file:///a""#, "file:///a", true);
-    named(
-        "resources/read",
-        "name",
-        r#""file:///a""#,
-        "file:///a",
-        false,
-    );
     // Without the parameter the header mirrors nothing; without both, the parameters are refused later.
     let other = modern("resources/read", r#""name":"file:///a""#);
     check(
