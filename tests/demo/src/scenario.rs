@@ -1,0 +1,349 @@
+//! The scenario: two people with different roles, two servers, one policy that changes.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use gatehold_harness::client::{Client, Era, Sdk};
+use gatehold_harness::wait::until;
+use gatehold_harness::{Harness, HarnessError};
+use serde_json::{Value, json};
+
+use crate::checks::{Checks, refused, succeeded, unknown, words};
+use crate::show;
+
+const CRM: &str = "/crm/mcp";
+const EVERYTHING: &str = "/everything/mcp";
+/// The file with the policy, and the words in it that the demo changes.
+const POLICY: &str = "policies.yaml";
+const LIMIT: (&str, &str) = ("args.amount <= 100.0", "args.amount <= 1000.0");
+/// Events come in batches, a few per second.
+const EVENT: Duration = Duration::from_secs(10);
+/// How soon a changed policy has to be in force everywhere.
+const CHANGE: Duration = Duration::from_secs(1);
+
+/// Plays it; the number of checks that did not hold.
+pub(crate) async fn play(harness: &Harness) -> anyhow::Result<usize> {
+    let mut stage = Stage {
+        harness,
+        seen: HashSet::new(),
+        checks: Checks::default(),
+    };
+    stage.support().await.context("as alice")?;
+    stage.lead().await.context("as bob")?;
+    stage.legacy().await.context("on the legacy server")?;
+    stage.change().await.context("while changing the policy")?;
+    stage.audit().await.context("while reading the audit log")?;
+    show::title(&match stage.checks.differing() {
+        0 => "Everything went as it should.".to_owned(),
+        count => format!("{count} checks did not hold."),
+    });
+    Ok(stage.checks.differing())
+}
+
+struct Stage<'h> {
+    harness: &'h Harness,
+    /// Ids of the audit events that were shown already.
+    seen: HashSet<String>,
+    checks: Checks,
+}
+
+impl Stage<'_> {
+    async fn support(&mut self) -> anyhow::Result<()> {
+        show::title("alice works in support; her agent speaks MCP 2026-07-28");
+        let mut alice = self
+            .sign_in("alice", CRM, Sdk::TypeScript2, Era::Modern)
+            .await?;
+
+        show::step("alice lists the tools");
+        let tools = alice.tools().await?;
+        show::answer(&tools.join(", "));
+        self.decided("alice", "tools/list", "").await?;
+        let shows = |name: &str| tools.iter().any(|tool| tool == name);
+        self.checks.that(
+            "`refund` is shown, because some amounts would pass",
+            shows("refund"),
+        );
+        self.checks
+            .that("`delete_customer` is hidden", !shows("delete_customer"));
+
+        let answer = self
+            .call(&mut alice, "alice", "get_customer", &json!({ "id": "c1" }))
+            .await?;
+        self.checks
+            .that("a call that is allowed goes through", succeeded(&answer));
+
+        let answer = self
+            .call(
+                &mut alice,
+                "alice",
+                "refund",
+                &json!({ "order": "o-1", "amount": 50 }),
+            )
+            .await?;
+        self.checks
+            .that("a small refund goes through", succeeded(&answer));
+
+        let before = self.reached("refund").await?;
+        let answer = self
+            .call(
+                &mut alice,
+                "alice",
+                "refund",
+                &json!({ "order": "o-2", "amount": 500 }),
+            )
+            .await?;
+        self.checks.that(
+            "a large refund is refused, in words that the model can read",
+            refused(&answer),
+        );
+        self.checks.that(
+            "and never reached the server",
+            self.reached("refund").await? == before,
+        );
+
+        let answer = self
+            .call(
+                &mut alice,
+                "alice",
+                "delete_customer",
+                &json!({ "id": "c1" }),
+            )
+            .await?;
+        self.checks.that(
+            "a hidden tool is answered like one that does not exist",
+            unknown(&answer, "delete_customer"),
+        );
+        self.checks.that(
+            "and the call never reached the server",
+            self.reached("delete_customer").await? == 0,
+        );
+        alice.close().await?;
+        Ok(())
+    }
+
+    async fn lead(&mut self) -> anyhow::Result<()> {
+        show::title("bob leads the team");
+        let mut bob = self.sign_in("bob", CRM, Sdk::Python2, Era::Modern).await?;
+
+        show::step("bob lists the tools (with the Python SDK)");
+        let tools = bob.tools().await?;
+        show::answer(&tools.join(", "));
+        self.decided("bob", "tools/list", "").await?;
+        self.checks.that(
+            "he sees more than alice, but nothing destructive",
+            tools.iter().any(|tool| tool == "add")
+                && !tools.iter().any(|tool| tool.starts_with("delete_")),
+        );
+
+        let answer = self
+            .call(
+                &mut bob,
+                "bob",
+                "refund",
+                &json!({ "order": "o-3", "amount": 500 }),
+            )
+            .await?;
+        self.checks
+            .that("his large refund goes through", succeeded(&answer));
+
+        let answer = self
+            .call(&mut bob, "bob", "delete_customer", &json!({ "id": "c1" }))
+            .await?;
+        self.checks.that(
+            "a `deny` beats his `allow`",
+            unknown(&answer, "delete_customer"),
+        );
+        bob.close().await?;
+        Ok(())
+    }
+
+    async fn legacy(&mut self) -> anyhow::Result<()> {
+        show::title("the same policy on a stock server of the earlier protocol, with sessions");
+        let mut alice = self
+            .sign_in("alice", EVERYTHING, Sdk::TypeScript1, Era::Legacy)
+            .await?;
+
+        show::step("alice lists the tools (with the TypeScript SDK 1.x)");
+        let tools = alice.tools().await?;
+        show::answer(&tools.join(", "));
+        self.decided("alice", "tools/list", "").await?;
+        self.checks.that(
+            "she sees the two that she may call",
+            tools == ["echo", "get-sum"],
+        );
+
+        let answer = self
+            .call(&mut alice, "alice", "get-sum", &json!({ "a": 19, "b": 23 }))
+            .await?;
+        self.checks.that(
+            "a call that is allowed goes through",
+            words(&answer).contains("42"),
+        );
+
+        let answer = self
+            .call(&mut alice, "alice", "get-env", &json!({}))
+            .await?;
+        self.checks.that(
+            "the server's environment stays its own",
+            unknown(&answer, "get-env"),
+        );
+        alice.close().await?;
+        Ok(())
+    }
+
+    async fn change(&mut self) -> anyhow::Result<()> {
+        show::title("somebody edits the policy while alice is connected");
+        let mut alice = self
+            .sign_in("alice", CRM, Sdk::TypeScript2, Era::Modern)
+            .await?;
+        let refund = json!({ "order": "o-4", "amount": 500 });
+        let answer = self.call(&mut alice, "alice", "refund", &refund).await?;
+        self.checks
+            .that("before, 500 is too much", refused(&answer));
+
+        let policy = self.harness.documents.read(POLICY)?;
+        anyhow::ensure!(
+            policy.contains(LIMIT.0),
+            "`{POLICY}` does not say `{}`",
+            LIMIT.0
+        );
+        show::step(&format!("`{}` becomes `{}` in {POLICY}", LIMIT.0, LIMIT.1));
+        self.harness
+            .documents
+            .write(POLICY, &policy.replace(LIMIT.0, LIMIT.1))?;
+        let (answer, took) = until("the new policy", Duration::from_secs(10), async || {
+            let answer = alice
+                .call("refund", &refund)
+                .await
+                .map_err(|error| error.to_string())?;
+            if succeeded(&answer) {
+                Ok(answer)
+            } else {
+                Err(words(&answer))
+            }
+        })
+        .await?;
+        show::answer(&words(&answer));
+        self.checks.that(
+            &format!(
+                "after {} ms it is allowed, without a restart",
+                took.as_millis()
+            ),
+            took < CHANGE,
+        );
+
+        show::step("a mistake in the next edit");
+        self.harness.documents.write(
+            POLICY,
+            &policy.replace("tools: [refund]", "toolz: [refund]"),
+        )?;
+        let (complaint, _) = until("control's complaint", Duration::from_secs(10), async || {
+            let log = self.harness.control.log();
+            let line = log.lines().rev().find(|line| line.contains("toolz"));
+            line.map(str::to_owned)
+                .ok_or_else(|| "nothing in its log".to_owned())
+        })
+        .await?;
+        show::answer(&format!("control says: {}", complaint.trim()));
+        let answer = self.call(&mut alice, "alice", "refund", &refund).await?;
+        self.checks
+            .that("what was in force stays in force", succeeded(&answer));
+        self.harness.documents.write(POLICY, &policy)?;
+        alice.close().await?;
+        Ok(())
+    }
+
+    async fn audit(&mut self) -> anyhow::Result<()> {
+        show::title("the audit log");
+        let events = self.harness.control.audit().await?;
+        let denied = events
+            .iter()
+            .filter(|event| event.get("effect") == Some(&json!("deny")))
+            .count();
+        show::line(&format!(
+            "{} events on disk, {denied} of them refusals, each chained to the one before by its hash; one of them:",
+            events.len()
+        ));
+        let large = events.iter().find(|event| {
+            event.get("target") == Some(&json!("refund"))
+                && event.get("effect") == Some(&json!("deny"))
+        });
+        if let Some(event) = large {
+            show::line(&event.to_string());
+        }
+        self.checks.that(
+            "the refused refund is in it, with its arguments",
+            large.is_some_and(|event| event.to_string().contains("500")),
+        );
+        Ok(())
+    }
+
+    async fn sign_in(
+        &self,
+        user: &str,
+        path: &str,
+        sdk: Sdk,
+        era: Era,
+    ) -> Result<Client, HarnessError> {
+        let token = self.harness.sign_in(user, path).await?;
+        self.harness.client(sdk, era, path, &token).await
+    }
+
+    /// A call, what the client saw of it, and what the filter decided.
+    async fn call(
+        &mut self,
+        client: &mut Client,
+        user: &str,
+        tool: &str,
+        arguments: &Value,
+    ) -> anyhow::Result<Value> {
+        show::step(&format!("{user} calls `{tool}` with {arguments}"));
+        let answer = client.call(tool, arguments).await?;
+        show::answer(&words(&answer));
+        self.decided(user, "tools/call", tool).await?;
+        Ok(answer)
+    }
+
+    /// Waits for the audit event of what was just done, and prints it.
+    async fn decided(&mut self, user: &str, method: &str, target: &str) -> anyhow::Result<()> {
+        let seen = &self.seen;
+        let (fresh, _) = until("the audit event", EVENT, async || {
+            let events = self
+                .harness
+                .control
+                .audit()
+                .await
+                .map_err(|error| error.to_string())?;
+            let is = |event: &Value, field: &str, wanted: &str| {
+                event.get(field).and_then(Value::as_str).unwrap_or_default() == wanted
+            };
+            events
+                .into_iter()
+                .rfind(|event| {
+                    is(event, "user", user)
+                        && is(event, "method", method)
+                        && is(event, "target", target)
+                        && !seen.contains(&id(event))
+                })
+                .ok_or_else(|| "not there yet".to_owned())
+        })
+        .await?;
+        show::decision(&fresh);
+        self.seen.insert(id(&fresh));
+        Ok(())
+    }
+
+    async fn reached(&self, tool: &str) -> anyhow::Result<usize> {
+        let crm = self
+            .harness
+            .crm
+            .as_ref()
+            .context("the server was not started")?;
+        Ok(crm.calls_of(tool).await?)
+    }
+}
+
+fn id(event: &Value) -> String {
+    event.get("id").map(Value::to_string).unwrap_or_default()
+}
