@@ -81,18 +81,9 @@ fn rsa_key(jwk: &Map<String, Value>) -> Result<RsaPublicKey, &'static str> {
     if !RSA_BITS.contains(&n.bits()) {
         return Err("RSA keys must have 2048 to 8192 bits");
     }
-    let is_odd = |number: &BigUint| {
-        number
-            .to_bytes_le()
-            .first()
-            .is_some_and(|byte| byte & 1 == 1)
-    };
-    let e = BigUint::from_bytes_be(&e);
-    if !is_odd(&n) || !is_odd(&e) || e.bits() < 2 {
-        return Err("its RSA modulus or exponent is not one");
-    }
-    let key = RsaPublicKey::new_with_max_size(n, e, *RSA_BITS.end());
-    key.map_err(|_| "its RSA modulus or exponent is not one")
+    // Refuses even numbers and exponents of more than 33 bits.
+    RsaPublicKey::new_with_max_size(n, BigUint::from_bytes_be(&e), *RSA_BITS.end())
+        .map_err(|_| "its RSA modulus or exponent cannot be one")
 }
 
 fn p256_key(jwk: &Map<String, Value>) -> Result<p256::ecdsa::VerifyingKey, &'static str> {

@@ -1,0 +1,91 @@
+//! What is remembered, and for how long.
+
+use gatehold_identity::{Identity, TokenMemory};
+use proptest::prelude::*;
+
+fn identity(user: &str, expires_at: u64) -> Identity {
+    Identity {
+        issuer: "corp".to_owned(),
+        user: user.to_owned(),
+        agent: String::new(),
+        roles: vec![],
+        groups: vec![],
+        scopes: vec![],
+        claims: serde_json::Map::new(),
+        expires_at,
+    }
+}
+
+#[test]
+fn by_token_and_scope_until_it_expires() {
+    let mut memory = TokenMemory::new(10, 1 << 20);
+    assert!(memory.get("t", "crm", 0).is_none());
+    memory.insert("t", "crm", identity("alice", 100));
+    assert_eq!(memory.get("t", "crm", 99).unwrap().user, "alice");
+    assert!(memory.get("t", "erp", 99).is_none());
+    assert!(memory.get("T", "crm", 99).is_none());
+    assert!(memory.get("mt", "cr", 99).is_none());
+    assert!(memory.get("t", "crm", 100).is_none());
+    assert!((memory.is_empty(), memory.bytes()) == (true, 0));
+}
+
+#[test]
+fn a_second_insert_replaces() {
+    let mut memory = TokenMemory::new(10, 1 << 20);
+    memory.insert("t", "crm", identity("alice", 100));
+    let bytes = memory.bytes();
+    memory.insert("t", "crm", identity("carol", 100));
+    assert_eq!((memory.len(), memory.bytes()), (1, bytes));
+    assert_eq!(memory.get("t", "crm", 0).unwrap().user, "carol");
+    memory.clear();
+    assert!(memory.get("t", "crm", 0).is_none());
+    assert_eq!((memory.len(), memory.bytes()), (0, 0));
+}
+
+#[test]
+fn what_is_in_use_stays() {
+    let mut memory = TokenMemory::new(8, 1 << 20);
+    memory.insert("busy", "", identity("busy", 100));
+    for index in 0..100 {
+        memory.insert(&format!("t{index}"), "", identity("other", 100));
+        assert!(memory.get("busy", "", 0).is_some(), "{index}");
+        assert!(memory.len() <= 8);
+    }
+    assert!(memory.get("t0", "", 0).is_none());
+    assert!(memory.get("t99", "", 0).is_some());
+}
+
+#[test]
+fn what_is_too_large_is_not_remembered() {
+    let mut memory = TokenMemory::new(10, 10_000);
+    let large = identity(&"x".repeat(10_000), 100);
+    assert_eq!(memory.insert("t", "", large.clone()).user, large.user);
+    assert!(memory.is_empty());
+    let mut memory = TokenMemory::new(0, 0);
+    memory.insert("t", "", identity("alice", 100));
+    assert!(memory.is_empty());
+}
+
+proptest! {
+    #[test]
+    fn the_bounds_hold_and_nothing_is_mixed_up(
+        steps in proptest::collection::vec((any::<bool>(), 0_u8..20, 0_usize..400, 0_u64..10), 0..200),
+        max_entries in 0_usize..12,
+        max_bytes in 0_usize..8_000,
+    ) {
+        let mut memory = TokenMemory::new(max_entries, max_bytes);
+        for (insert, token, size, time) in steps {
+            let token = format!("{token}");
+            if insert {
+                memory.insert(&token, "", identity(&format!("{token} {}", "x".repeat(size)), time));
+            } else if let Some(found) = memory.get(&token, "", time) {
+                prop_assert_eq!(found.user.split(' ').next(), Some(token.as_str()));
+                prop_assert!(time < found.expires_at);
+            }
+            prop_assert!(memory.len() <= max_entries);
+            prop_assert!(memory.bytes() <= max_bytes);
+        }
+        memory.clear();
+        prop_assert_eq!(memory.bytes(), 0);
+    }
+}
