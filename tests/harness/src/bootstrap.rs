@@ -1,0 +1,163 @@
+//! Envoy's bootstrap: the file that users run, with other ports put in.
+
+use std::path::Path;
+
+use crate::error::HarnessError;
+
+/// The file as it is in the repository, made for the default ports.
+pub const BOOTSTRAP: &str = "envoy/local/envoy.yaml";
+
+/// Ports of `envoy/local/envoy.yaml`, and of the demo's documents.
+pub mod defaults {
+    /// Where clients come in.
+    pub const GATEWAY: u16 = 10000;
+    /// Envoy's admin interface.
+    pub const ADMIN: u16 = 9901;
+    /// Control's gRPC.
+    pub const CONTROL_GRPC: u16 = 18000;
+    /// Control's HTTP.
+    pub const CONTROL_HTTP: u16 = 18001;
+    /// The OpenID provider.
+    pub const PROVIDER: u16 = 10080;
+    /// The MCP server `crm`.
+    pub const CRM: u16 = 10081;
+    /// The MCP server `everything`.
+    pub const EVERYTHING: u16 = 10082;
+}
+
+/// What is put into the bootstrap.
+#[derive(Clone, Debug)]
+pub struct Bootstrap<'a> {
+    /// Where clients come in.
+    pub gateway: u16,
+    /// Envoy's admin interface; 0 lets Envoy choose.
+    pub admin: u16,
+    /// Control's gRPC.
+    pub control: u16,
+    /// The MCP server behind `/crm/mcp`.
+    pub crm: u16,
+    /// The MCP server behind `/everything/mcp`.
+    pub everything: u16,
+    /// The filter's file, as Envoy will see it.
+    pub wasm: &'a Path,
+    /// The filter's configuration (JSON), if not the one in the file.
+    pub filter_config: Option<&'a str>,
+}
+
+impl Bootstrap<'_> {
+    /// The bootstrap with these values in it. Only values change: what is tested is the file that users run.
+    ///
+    /// # Errors
+    /// [`HarnessError::Unexpected`] if the file no longer has one place for each value.
+    pub fn render(&self, file: &str) -> Result<String, HarnessError> {
+        let mut text = file.to_owned();
+        let ports = [
+            (defaults::GATEWAY, self.gateway),
+            (defaults::ADMIN, self.admin),
+            (defaults::CONTROL_GRPC, self.control),
+            (defaults::CRM, self.crm),
+            (defaults::EVERYTHING, self.everything),
+        ];
+        // In two rounds, because a new port may be the default of another.
+        for (default, _) in ports {
+            put(
+                &mut text,
+                &format!("port_value: {default} "),
+                &format!("port_value: @{default}@ "),
+            )?;
+        }
+        for (default, port) in ports {
+            put(&mut text, &format!("@{default}@"), &port.to_string())?;
+        }
+        put(
+            &mut text,
+            "filename: target/gatehold.wasm",
+            &format!("filename: {}", self.wasm.display()),
+        )?;
+        if let Some(config) = self.filter_config {
+            let old = text
+                .lines()
+                .find_map(|line| line.trim().strip_prefix("value: '{"))
+                .map(str::to_owned);
+            let old = old.ok_or_else(|| {
+                HarnessError::Unexpected(format!("{BOOTSTRAP} has no filter configuration"))
+            })?;
+            put(
+                &mut text,
+                &format!("value: '{{{old}"),
+                &format!("value: '{}'", config.replace('\'', "''")),
+            )?;
+        }
+        Ok(text)
+    }
+}
+
+/// Replaces the one occurrence of `old`.
+fn put(text: &mut String, old: &str, new: &str) -> Result<(), HarnessError> {
+    let count = text.matches(old).count();
+    if count != 1 {
+        return Err(HarnessError::Unexpected(format!(
+            "{BOOTSTRAP} should have `{old}` once, but has it {count} times; change tests/harness/src/bootstrap.rs with it"
+        )));
+    }
+    *text = text.replace(old, new);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_finds_its_place_in_the_file() {
+        let file = include_str!("../../../envoy/local/envoy.yaml");
+        let bootstrap = Bootstrap {
+            // Each is the default of another, which must not confuse them.
+            gateway: 9901,
+            admin: 10000,
+            control: 10081,
+            crm: 10082,
+            everything: 18000,
+            wasm: Path::new("/x/y.wasm"),
+            filter_config: Some(r#"{"control_cluster":"it's"}"#),
+        };
+        let text = bootstrap.render(file).unwrap();
+        for expected in [
+            "admin:\n  address: { socket_address: { address: 127.0.0.1, port_value: 10000 } }",
+            "- name: mcp\n      address: { socket_address: { address: 127.0.0.1, port_value: 9901 } }",
+            "filename: /x/y.wasm",
+            r#"value: '{"control_cluster":"it''s"}'"#,
+        ] {
+            assert!(text.contains(expected), "`{expected}` not in:\n{text}");
+        }
+        let cluster = |name: &str| {
+            text.split(&format!("cluster_name: {name}"))
+                .nth(1)
+                .unwrap()
+                .lines()
+                .nth(1)
+                .unwrap()
+                .to_owned()
+        };
+        for (name, port) in [
+            ("gatehold_control", 10081),
+            ("crm", 10082),
+            ("everything", 18000),
+        ] {
+            assert!(
+                cluster(name).contains(&format!("port_value: {port} ")),
+                "{name}: {}",
+                cluster(name)
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_without_the_place_is_refused() {
+        let mut text = "a b a".to_owned();
+        assert!(put(&mut text, "a", "c").is_err());
+        assert!(put(&mut text, "d", "c").is_err());
+        assert!(put(&mut text, "b", "c").is_ok());
+        assert_eq!(text, "a c a");
+    }
+}

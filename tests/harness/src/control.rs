@@ -1,0 +1,183 @@
+//! Control: the real `gatehold serve` on a folder of documents.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::error::HarnessError;
+use crate::http::{Call, Reply};
+use crate::process::{Process, command};
+use crate::tools::Tools;
+
+/// A running control. It keeps its ports and its audit file over a restart.
+#[derive(Debug)]
+pub struct Control {
+    process: Process,
+    program: PathBuf,
+    folder: PathBuf,
+    grpc: SocketAddr,
+    http: SocketAddr,
+}
+
+impl Control {
+    /// Starts it on `<folder>/documents`, with its store beside them. Port 0 lets it choose.
+    ///
+    /// # Errors
+    /// When it ends early or does not say its ports in time.
+    pub async fn start(
+        tools: &Tools,
+        folder: &Path,
+        grpc: u16,
+        http: u16,
+    ) -> Result<Self, HarnessError> {
+        let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let (process, grpc, http) =
+            launch(&tools.gatehold, folder, local(grpc), local(http)).await?;
+        Ok(Self {
+            process,
+            program: tools.gatehold.clone(),
+            folder: folder.to_path_buf(),
+            grpc,
+            http,
+        })
+    }
+
+    /// Port of the push and audit services.
+    #[must_use]
+    pub fn grpc_port(&self) -> u16 {
+        self.grpc.port()
+    }
+
+    /// Port of health, readiness and metrics.
+    #[must_use]
+    pub fn http_port(&self) -> u16 {
+        self.http.port()
+    }
+
+    /// GET of its HTTP surface.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn get(&self, path: &str) -> Result<Reply, HarnessError> {
+        Call::get(path).send(self.http_port()).await
+    }
+
+    /// The sum of a Prometheus metric over the lines whose labels contain `labels`; 0 if there is none.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn metric(&self, name: &str, labels: &str) -> Result<f64, HarnessError> {
+        let text = self.get("/metrics").await?.text();
+        let value = |line: &str| {
+            let rest = line.strip_prefix(name)?;
+            let (found, value) = rest.rsplit_once(' ')?;
+            let exact = found.is_empty() || found.starts_with('{');
+            (exact && found.contains(labels)).then(|| value.parse::<f64>().ok())?
+        };
+        Ok(text.lines().filter_map(value).sum())
+    }
+
+    /// Everything it has printed, over all of its lives.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Kills it without a word, as a crash does.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub async fn kill(&mut self) -> Result<(), HarnessError> {
+        self.process.kill().await
+    }
+
+    /// Ends it gracefully.
+    ///
+    /// # Errors
+    /// When it does not end in time, or with a failure.
+    pub async fn stop(&mut self) -> Result<(), HarnessError> {
+        let status = self.process.terminate().await?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(HarnessError::Exited {
+            name: "control".to_owned(),
+            status: status.to_string(),
+            log: self.process.tail(),
+        })
+    }
+
+    /// Starts it again on the same ports, store and documents.
+    ///
+    /// # Errors
+    /// As [`Control::start`].
+    pub async fn restart(&mut self) -> Result<(), HarnessError> {
+        self.process = launch(&self.program, &self.folder, self.grpc, self.http)
+            .await?
+            .0;
+        Ok(())
+    }
+
+    /// The audit events on disk, by `gatehold audit export`.
+    ///
+    /// # Errors
+    /// When the export fails or prints something else than JSON Lines.
+    pub async fn audit(&self) -> Result<Vec<Value>, HarnessError> {
+        let mut export = command(&self.program, ["audit", "export", "--data"]);
+        export.arg(data(&self.folder));
+        let output = export.output().await.map_err(HarnessError::io("run gatehold audit"))?;
+        if !output.status.success() {
+            let errors = String::from_utf8_lossy(&output.stderr);
+            return Err(HarnessError::Unexpected(format!(
+                "gatehold audit export failed: {errors}"
+            )));
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        let parse = |line| {
+            serde_json::from_str(line)
+                .map_err(|error| HarnessError::Unexpected(format!("{error}: {line}")))
+        };
+        text.lines().map(parse).collect()
+    }
+
+    pub(crate) fn tail(&self) -> String {
+        self.process.tail()
+    }
+}
+
+fn data(folder: &Path) -> PathBuf {
+    folder.join("gatehold.db")
+}
+
+async fn launch(
+    program: &Path,
+    folder: &Path,
+    grpc: SocketAddr,
+    http: SocketAddr,
+) -> Result<(Process, SocketAddr, SocketAddr), HarnessError> {
+    let ports = folder.join("control-ports.json");
+    let _ = std::fs::remove_file(&ports);
+    let mut start = command(program, ["serve"]);
+    start.arg("--config").arg(folder.join("documents"));
+    start.args(["--grpc", &grpc.to_string(), "--http", &http.to_string()]);
+    start
+        .arg("--data")
+        .arg(data(folder))
+        .arg("--ports-file")
+        .arg(&ports);
+    let mut process = Process::start("control", folder, start)?;
+    let (grpc, http) = process
+        .ready(async |_| {
+            let text = std::fs::read_to_string(&ports).map_err(|error| error.to_string())?;
+            let said: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+            let address = |name: &str| {
+                let text = said.get(name).and_then(Value::as_str).unwrap_or_default();
+                text.parse::<SocketAddr>()
+                    .map_err(|_| format!("its ports file says {said}"))
+            };
+            Ok((address("grpc")?, address("http")?))
+        })
+        .await?;
+    Ok((process, grpc, http))
+}

@@ -1,0 +1,370 @@
+//! Everything together: control, Envoy with the filter, upstreams, an OpenID provider.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::bootstrap::{Bootstrap, defaults};
+use crate::client::{Client, Era, Sdk};
+use crate::control::Control;
+use crate::documents::Documents;
+use crate::envoy::Envoy;
+use crate::error::HarnessError;
+use crate::http::{Call, Reply};
+use crate::peers::{Crm, Everything, Provider};
+use crate::ports::Reserved;
+use crate::recorder::Recorder;
+use crate::tokens::{Algorithm, Claims, Keys};
+use crate::tools::Tools;
+use crate::wait::until;
+
+/// How long until the documents are in force after the start.
+const IN_FORCE: Duration = Duration::from_secs(30);
+
+/// Who stands behind `/crm/mcp`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upstream {
+    /// [`Recorder`], in this process.
+    Recorder,
+    /// [`Crm`], on the official SDK.
+    Crm,
+}
+
+/// What to start. Made by [`Harness::builder`].
+#[derive(Debug)]
+pub struct Builder {
+    upstream: Upstream,
+    everything: bool,
+    provider: bool,
+    workers: u32,
+    filter_config: Option<String>,
+    documents: Vec<(String, String)>,
+    folders: Vec<PathBuf>,
+    fixed_ports: bool,
+    wait: bool,
+}
+
+impl Builder {
+    /// Who answers for `/crm/mcp`; the recorder unless said otherwise.
+    #[must_use]
+    pub fn upstream(mut self, upstream: Upstream) -> Self {
+        self.upstream = upstream;
+        self
+    }
+
+    /// Starts the stock server behind `/everything/mcp` too.
+    #[must_use]
+    pub fn everything(mut self) -> Self {
+        self.everything = true;
+        self
+    }
+
+    /// Starts the OpenID provider too.
+    #[must_use]
+    pub fn provider(mut self) -> Self {
+        self.provider = true;
+        self
+    }
+
+    /// Envoy's worker threads; two unless said otherwise.
+    #[must_use]
+    pub fn workers(mut self, workers: u32) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// The filter's configuration (JSON) instead of the bootstrap's.
+    #[must_use]
+    pub fn filter_config(mut self, json: &str) -> Self {
+        self.filter_config = Some(json.to_owned());
+        self
+    }
+
+    /// Adds a file of documents; see [`Documents::write`] for what may stand in it.
+    #[must_use]
+    pub fn document(mut self, name: &str, text: &str) -> Self {
+        self.documents.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// Adds every YAML file of a folder of the repository, such as `envoy/local/documents`.
+    #[must_use]
+    pub fn documents_of(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folders.push(folder.into());
+        self
+    }
+
+    /// Takes the ports of [`defaults`], for somebody who wants to try by hand. Only one can run at a time.
+    #[must_use]
+    pub fn fixed_ports(mut self) -> Self {
+        self.fixed_ports = true;
+        self
+    }
+
+    /// Does not wait until the documents are in force, for tests of what holds before that.
+    #[must_use]
+    pub fn without_waiting(mut self) -> Self {
+        self.wait = false;
+        self
+    }
+
+    /// Starts everything and waits until all workers decide by the documents.
+    ///
+    /// # Errors
+    /// When a program is missing, ends early, or is not ready in time; with the end of its log.
+    pub async fn start(self) -> Result<Harness, HarnessError> {
+        let tools = Tools::find()?;
+        let folder =
+            TempDir::with_prefix("gatehold-").map_err(HarnessError::io("create a folder"))?;
+        let path = folder.path().to_path_buf();
+        let fixed = |port: u16| if self.fixed_ports { port } else { 0 };
+
+        let recorder = Recorder::start().await?;
+        let crm = match self.upstream {
+            Upstream::Crm => Some(Crm::start(&tools, &path, fixed(defaults::CRM)).await?),
+            Upstream::Recorder => None,
+        };
+        let everything = match self.everything {
+            true => Some(Everything::start(&tools, &path, fixed(defaults::EVERYTHING)).await?),
+            false => None,
+        };
+        let provider = match self.provider {
+            true => Some(Provider::start(&tools, &path, fixed(defaults::PROVIDER)).await?),
+            false => None,
+        };
+        let reserved = if self.fixed_ports {
+            None
+        } else {
+            Some(Reserved::any()?)
+        };
+        let gateway = reserved.as_ref().map_or(defaults::GATEWAY, Reserved::port);
+
+        let keys = Keys::get(&tools)?;
+        let provider_port = provider.as_ref().map_or(defaults::PROVIDER, Provider::port);
+        let documents = Documents::create(
+            path.join("documents"),
+            gateway,
+            provider_port,
+            &keys.jwks().to_string(),
+        )?;
+        for folder in &self.folders {
+            documents.copy(&tools.root.join(folder))?;
+        }
+        for (name, text) in &self.documents {
+            documents.write(name, text)?;
+        }
+
+        let (grpc, http) = (fixed(defaults::CONTROL_GRPC), fixed(defaults::CONTROL_HTTP));
+        let control = Control::start(&tools, &path, grpc, http).await?;
+        let bootstrap = Bootstrap {
+            gateway,
+            admin: fixed(defaults::ADMIN),
+            control: control.grpc_port(),
+            crm: crm.as_ref().map_or_else(|| recorder.port(), Crm::port),
+            everything: everything
+                .as_ref()
+                .map_or_else(|| recorder.port(), Everything::port),
+            wasm: &tools.wasm,
+            filter_config: self.filter_config.as_deref(),
+        };
+        let envoy = Envoy::start(&tools, &path, &bootstrap, self.workers).await?;
+        let harness = Harness {
+            control,
+            envoy,
+            recorder,
+            crm,
+            everything,
+            provider,
+            documents,
+            keys,
+            tools,
+            _reserved: reserved,
+            folder,
+        };
+        if self.wait {
+            harness.wait_until_in_force().await?;
+        }
+        Ok(harness)
+    }
+}
+
+/// Everything that was started. Dropping it ends all of it; after a panic it prints the ends of the logs.
+#[derive(Debug)]
+pub struct Harness {
+    /// Control.
+    pub control: Control,
+    /// Envoy with the filter.
+    pub envoy: Envoy,
+    /// The upstream in this process; behind `/crm/mcp` unless [`Upstream::Crm`] was chosen, and behind
+    /// `/everything/mcp` unless the stock server was started.
+    pub recorder: Recorder,
+    /// The server on the official SDK, if it was started.
+    pub crm: Option<Crm>,
+    /// The stock server, if it was started.
+    pub everything: Option<Everything>,
+    /// The OpenID provider, if it was started.
+    pub provider: Option<Provider>,
+    /// The documents that control watches.
+    pub documents: Documents,
+    /// The keys of the test tokens.
+    pub keys: &'static Keys,
+    /// Where the programs are.
+    pub tools: Tools,
+    _reserved: Option<Reserved>,
+    // Last, so that the programs are gone before their files.
+    folder: TempDir,
+}
+
+impl Harness {
+    /// What to start: control, Envoy with two workers, and the recorder, unless more is asked for.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder {
+            upstream: Upstream::Recorder,
+            everything: false,
+            provider: false,
+            workers: 2,
+            filter_config: None,
+            documents: Vec::new(),
+            folders: Vec::new(),
+            fixed_ports: false,
+            wait: true,
+        }
+    }
+
+    /// Logs, bootstrap, documents and audit file are here while it runs.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Port where clients come in.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.envoy.gateway_port()
+    }
+
+    /// URL of a path at the gateway: also the `resource` of the server there.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port())
+    }
+
+    /// A test token (ES256) for `user` with `roles`, for the server at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub fn token(&self, user: &str, roles: &[&str], path: &str) -> Result<String, HarnessError> {
+        self.keys.sign(
+            Algorithm::Es256,
+            &Claims::new(user, roles, &self.url(path)).json(),
+        )
+    }
+
+    /// A token of the OpenID provider, by a real sign-in; the agent is `crm-agent`.
+    ///
+    /// # Errors
+    /// When the provider was not started, or the sign-in fails.
+    pub async fn sign_in(&self, user: &str, path: &str) -> Result<String, HarnessError> {
+        let none = || {
+            HarnessError::Unexpected(
+                "the provider was not started: say so to the builder".to_owned(),
+            )
+        };
+        let provider = self.provider.as_ref().ok_or_else(none)?;
+        provider
+            .sign_in(&self.tools, user, "crm-agent", &self.url(path))
+            .await
+    }
+
+    /// Sends a request to the gateway.
+    ///
+    /// # Errors
+    /// When the connection cannot be made or breaks off.
+    pub async fn send(&self, call: &Call) -> Result<Reply, HarnessError> {
+        call.send(self.port()).await
+    }
+
+    /// Connects a stock client to the server at `path`.
+    ///
+    /// # Errors
+    /// When it cannot connect.
+    pub async fn client(
+        &self,
+        sdk: Sdk,
+        era: Era,
+        path: &str,
+        token: &str,
+    ) -> Result<Client, HarnessError> {
+        Client::connect(&self.tools, sdk, era, &self.url(path), Some(token)).await
+    }
+
+    /// Sends `call` again and again, each time over a new connection, until `holds` is true of so many answers in a
+    /// row that no worker can have been missed. Says how long it took until the first answer of that row.
+    ///
+    /// # Errors
+    /// When that has not come true by `deadline`.
+    pub async fn on_all_workers(
+        &self,
+        call: &Call,
+        deadline: Duration,
+        holds: impl Fn(&Reply) -> bool,
+    ) -> Result<Duration, HarnessError> {
+        // The kernel deals connections out by chance: this many on the other workers only is less likely than one in
+        // a million for two workers, and still rare for eight.
+        let wanted = 20 * self.envoy.workers();
+        let begin = std::time::Instant::now();
+        let row = until("all workers agree", deadline, async || {
+            let first = begin.elapsed();
+            for count in 0..wanted {
+                let reply = self.send(call).await.map_err(|error| error.to_string())?;
+                if !holds(&reply) {
+                    return Err(format!(
+                        "after {count} good ones: {} {}",
+                        reply.status,
+                        reply.text()
+                    ));
+                }
+            }
+            Ok(first)
+        });
+        Ok(row.await?.0)
+    }
+
+    /// Waits until no worker says any more that it has no policy.
+    ///
+    /// # Errors
+    /// When that takes too long, with the ends of the logs.
+    pub async fn wait_until_in_force(&self) -> Result<(), HarnessError> {
+        // Without a token it is 401 with the policy, and 503 without; nothing reaches an upstream.
+        let probe = Call::post("/crm/mcp", "{}");
+        let waited = self
+            .on_all_workers(&probe, IN_FORCE, |reply| {
+                reply.status != 503 && reply.status != 404
+            })
+            .await;
+        waited
+            .map(drop)
+            .map_err(|error| HarnessError::Unexpected(format!("{error}\n{}", self.logs())))
+    }
+
+    /// The ends of the logs of control and Envoy.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        let envoy = crate::process::tail(&self.envoy.log());
+        format!("-- control:\n{}\n-- envoy:\n{envoy}", self.control.tail())
+    }
+}
+
+impl Drop for Harness {
+    #[expect(
+        clippy::print_stderr,
+        reason = "a failed test has to show what the programs said"
+    )]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.logs());
+        }
+    }
+}
