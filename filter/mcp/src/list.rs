@@ -170,7 +170,7 @@ fn members<'a, const N: usize>(
                 } else {
                     map.next_value::<IgnoredAny>()?;
                     if json::confusable([key.as_ref()], &self.0).is_some() {
-                        ambiguous = Some(key.into_owned());
+                        ambiguous = Some(json::excerpt(&key));
                     }
                 }
             }

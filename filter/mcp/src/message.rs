@@ -245,7 +245,7 @@ fn message(value: Value) -> Result<Message, ParseError> {
 
 fn typed(mut map: Map<String, Value>, id: Option<Value>) -> Result<Message, ParseFault> {
     if let Some(key) = json::confusable(map.keys(), &ENVELOPE) {
-        return Err(ParseFault::ConfusableKey(key.to_owned()));
+        return Err(ParseFault::ConfusableKey(json::excerpt(key)));
     }
     if map.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
         return Err(ParseFault::Version);
@@ -288,12 +288,12 @@ fn call(id: Option<Id>, method: Value, params: Option<Value>) -> Result<Message,
         .as_ref()
         .and_then(|map| json::confusable(map.keys(), &PARAMS))
     {
-        return Err(ParseFault::ConfusableKey(key.to_owned()));
+        return Err(ParseFault::ConfusableKey(json::excerpt(key)));
     }
     match (id, method.starts_with("notifications/")) {
         (Some(id), false) => Ok(Message::Request(Request { id, method, params })),
         (None, true) => Ok(Message::Notification(Notification { method, params })),
-        _ => Err(ParseFault::Kind(method)),
+        _ => Err(ParseFault::Kind(json::excerpt(&method))),
     }
 }
 

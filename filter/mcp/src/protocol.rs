@@ -1,6 +1,7 @@
 //! Which version a request speaks, and whether headers and body tell the same.
 
 use crate::headers::{HeaderError, RequestHeaders};
+use crate::json::excerpt;
 use crate::message::Message;
 use crate::version::{Era, Protocol, Version};
 use base64::Engine as _;
@@ -55,8 +56,7 @@ fn version_header(value: &[u8]) -> Result<&str, HeaderError> {
 }
 
 fn supported(version: &str) -> Result<Version, HeaderError> {
-    Version::parse(version)
-        .ok_or_else(|| HeaderError::UnsupportedVersion(version.chars().take(64).collect()))
+    Version::parse(version).ok_or_else(|| HeaderError::UnsupportedVersion(excerpt(version)))
 }
 
 fn meta_version(message: &Message) -> Result<Option<&str>, HeaderError> {

@@ -136,23 +136,28 @@ impl<'de, const BUILD: bool> Visitor<'de> for Strict<'_, BUILD> {
             if !BUILD {
                 keys.push(key);
             } else if map.contains_key(key.as_ref()) {
-                return Err(self.refuse(Fault::Duplicate(key.into_owned())));
+                return Err(self.refuse(Fault::Duplicate(excerpt(&key))));
             } else {
                 map.insert(key.into_owned(), value);
             }
         }
         if BUILD {
             if let Some(key) = folded_duplicate(map.keys().map(String::as_str)) {
-                return Err(self.refuse(Fault::Confusable(key.to_owned())));
+                return Err(self.refuse(Fault::Confusable(excerpt(key))));
             }
         } else {
             keys.sort_unstable();
             if let Some([key, _]) = keys.array_windows().find(|[left, right]| left == right) {
-                return Err(self.refuse(Fault::Duplicate(key.clone().into_owned())));
+                return Err(self.refuse(Fault::Duplicate(excerpt(key))));
             }
         }
         Ok(Value::Object(map))
     }
+}
+
+/// The start of a text from outside, for a message that goes back to it.
+pub(crate) fn excerpt(text: &str) -> String {
+    text.chars().take(64).collect()
 }
 
 /// A key, borrowed from the text when it has no escapes.

@@ -67,6 +67,10 @@ impl Event {
         let mut replaced = false;
         for (line, end) in self.lines() {
             if field(line).0 != b"data" {
+                // Where a line between them is gone, a CR and a line feed would become one line end.
+                if out.ends_with(b"\r") && line.is_empty() && end == b"\n" {
+                    out.push(b'\n');
+                }
                 out.extend_from_slice(line);
                 out.extend_from_slice(end);
             } else if !replaced {

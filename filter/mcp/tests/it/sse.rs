@@ -164,6 +164,13 @@ fn rewriting() {
     check("\u{feff}data: a\n\n", "new", "\u{feff}data: new\n\n");
     check("data: a\n\n", "", "data:\n\n");
     check("data: a", "new", "data: new\n");
+    // Line ends that would run together when the line between them goes.
+    check("data: a\rdata: b\r\n\n", "new", "data: new\r\n\n");
+    check(
+        "data: a\rid: 1\rdata: b\n\n",
+        "new",
+        "data: new\rid: 1\r\n\n",
+    );
 }
 
 #[test]
