@@ -1,1 +1,2 @@
-//! See Cargo.toml for what this crate is for.
+//! Criterion benches of the pure crates: `cargo bench -p gatehold-bench-micro`. There is nothing to link.
+#![forbid(unsafe_code)]
