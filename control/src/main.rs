@@ -1,2 +1,7 @@
 //! The `gatehold` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gatehold_control::run()
+}

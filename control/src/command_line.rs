@@ -1,0 +1,65 @@
+//! The command line.
+
+use std::future::Future;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{check, explain, export, serve};
+
+/// Governs the Model Context Protocol traffic of AI agents inside an Envoy or Istio mesh.
+#[derive(Debug, Parser)]
+#[command(name = "gatehold", version, about, propagate_version = true)]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `gatehold` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Push policy and keys to the filters, and keep their audit events.
+    Serve(serve::Options),
+    /// Say whether the documents in a directory are good, and what to do where they are not.
+    Check(check::Options),
+    /// Say what the documents decide for one call, by which rules, and why.
+    Explain(explain::Options),
+    /// Work with the audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+}
+
+/// What can be done with the audit log.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Print the events as JSON Lines, oldest first.
+    Export(export::Options),
+}
+
+/// Does what the command line says: 0 when it went well, 1 when it failed, 2 when it was not understood.
+pub fn run() -> ExitCode {
+    let CommandLine { command } = CommandLine::parse();
+    let done = match command {
+        Command::Serve(options) => block_on(serve::serve(options)),
+        Command::Check(options) => check::check(&options, &mut io::stdout()),
+        Command::Explain(options) => explain::explain(&options, &mut io::stdout()),
+        Command::Audit(AuditCommand::Export(options)) => block_on(export::export(options)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // When even stderr is closed there is nobody left to tell.
+            let _ = writeln!(io::stderr(), "gatehold: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}

@@ -1,0 +1,23 @@
+//! Control: what the `gatehold` command does.
+//!
+//! `serve` is wired together, top to bottom, in one function of [`serve`]. It has three sources (the
+//! watched directory, the issuers' keys, the filters) and one state, [`in_force`], from which every change
+//! is published as a new immutable snapshot.
+#![forbid(unsafe_code)]
+
+pub mod audit_service;
+pub mod check;
+pub mod command_line;
+pub mod directory;
+pub mod explain;
+pub mod export;
+pub mod in_force;
+pub mod keys;
+pub mod logging;
+pub mod observer;
+pub mod resources;
+pub mod serve;
+pub mod signals;
+pub mod watch;
+
+pub use command_line::run;

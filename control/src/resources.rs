@@ -1,0 +1,121 @@
+//! From documents and keys to what is pushed.
+
+use gatehold_documents::{AuditArguments, Documents, IssuerDocument, Limits, ServerDocument};
+use gatehold_push::Resources;
+use gatehold_wire::{ISSUER_TYPE_URL, SERVER_TYPE_URL, WireError, policy_to_wire, push};
+use prost::Message as _;
+
+use crate::keys::Held;
+
+/// One resource per server and one per issuer. `held` tells what is known of an issuer's keys.
+///
+/// # Errors
+/// A policy that the filter's protocol can't carry.
+pub fn resources(
+    documents: &Documents,
+    held: impl Fn(&str) -> Held,
+) -> Result<Resources, WireError> {
+    let Documents {
+        servers, issuers, ..
+    } = documents;
+    let mut items = Vec::with_capacity(servers.len() + issuers.len());
+    let mut withheld = Vec::new();
+    for document in servers {
+        let body = server(document)?.encode_to_vec();
+        items.push((SERVER_TYPE_URL.to_owned(), document.name.clone(), body));
+    }
+    for document in issuers {
+        let keys = match held(&document.name) {
+            Held::Keys(keys) => keys,
+            Held::Replaced => "".into(),
+            Held::NotYet => {
+                withheld.push(&document.name);
+                continue;
+            }
+        };
+        let body = issuer(document, &keys).encode_to_vec();
+        items.push((ISSUER_TYPE_URL.to_owned(), document.name.clone(), body));
+    }
+    let resources: Resources = items.into_iter().collect();
+    Ok(withheld
+        .into_iter()
+        .fold(resources, |all, name| all.withhold(ISSUER_TYPE_URL, name)))
+}
+
+fn server(document: &ServerDocument) -> Result<push::Server, WireError> {
+    let ServerDocument {
+        name,
+        location: _,
+        hosts,
+        path,
+        resource,
+        audiences,
+        issuers,
+        scopes,
+        allowed_origins,
+        limits,
+        audit_arguments,
+        policy,
+    } = document;
+    let (rules, risks) = policy_to_wire(policy)?;
+    let audit_arguments = match audit_arguments {
+        AuditArguments::Full => push::AuditArguments::Full,
+        AuditArguments::Digest => push::AuditArguments::Digest,
+    };
+    Ok(push::Server {
+        name: name.clone(),
+        hosts: hosts.clone(),
+        path: path.clone(),
+        resource: resource.clone(),
+        audiences: audiences.clone(),
+        issuers: issuers.clone(),
+        scopes: scopes.clone(),
+        limits: Some(wire_limits(limits)),
+        audit_arguments: audit_arguments.into(),
+        rules,
+        risks,
+        allowed_origins: allowed_origins.clone(),
+    })
+}
+
+/// Zero is the filter's default.
+fn wire_limits(limits: &Limits) -> push::Limits {
+    let Limits {
+        request_bytes,
+        response_bytes,
+        event_bytes,
+        depth,
+        list_entries,
+    } = limits;
+    push::Limits {
+        request_bytes: request_bytes.unwrap_or_default(),
+        response_bytes: response_bytes.unwrap_or_default(),
+        event_bytes: event_bytes.unwrap_or_default(),
+        depth: depth.unwrap_or_default(),
+        list_entries: list_entries.unwrap_or_default(),
+    }
+}
+
+fn issuer(document: &IssuerDocument, keys: &str) -> push::Issuer {
+    let IssuerDocument {
+        name,
+        location: _,
+        issuer,
+        keys: _,
+        refresh_seconds: _,
+        algorithms,
+        clock_skew_seconds,
+        claims,
+    } = document;
+    push::Issuer {
+        name: name.clone(),
+        issuer: issuer.clone(),
+        algorithms: algorithms
+            .iter()
+            .map(|algorithm| algorithm.name().to_owned())
+            .collect(),
+        clock_skew_seconds: *clock_skew_seconds,
+        claims: Some(claims.clone().into()),
+        jwks: keys.to_owned(),
+    }
+}

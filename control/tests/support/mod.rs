@@ -1,0 +1,245 @@
+//! The real binary, and a client of its push service.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gatehold_proto::audit::AuditClient;
+use gatehold_proto::discovery::AggregatedDiscoveryServiceClient;
+use gatehold_wire::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
+use gatehold_wire::{ISSUER_TYPE_URL, SERVER_TYPE_URL};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+use tonic::transport::Channel;
+
+pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const BINARY: &str = env!("CARGO_BIN_EXE_gatehold");
+
+/// Looks again and again until there is something, or the patience ends.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited too long for {what}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A folder with documents and everything else that `serve` needs.
+pub struct Folder(TempDir);
+
+impl Folder {
+    pub fn new() -> Self {
+        let folder = Self(tempfile::tempdir().expect("a folder"));
+        fs::create_dir(folder.config()).expect("made");
+        folder
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.path("config")
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.config().join(name), text).expect("written");
+    }
+}
+
+/// A running `gatehold serve`.
+pub struct Serving {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    pub grpc: String,
+    pub http: String,
+}
+
+impl Serving {
+    pub async fn start(folder: &Folder, config: &Path) -> Self {
+        let ports = folder.path("ports.json");
+        let _ = fs::remove_file(&ports);
+        let mut child = Command::new(BINARY)
+            .args([
+                "serve",
+                "--grpc",
+                "127.0.0.1:0",
+                "--http",
+                "127.0.0.1:0",
+                "--config",
+            ])
+            .arg(config)
+            .arg("--data")
+            .arg(folder.path("audit.db"))
+            .arg("--ports-file")
+            .arg(&ports)
+            .env_remove("RUST_LOG")
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("started");
+        let log = Arc::new(Mutex::new(String::new()));
+        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let sink = log.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                let mut log = sink.lock().expect("whole");
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let ports = until("the ports", async || fs::read_to_string(&ports).ok()).await;
+        let ports: serde_json::Value = serde_json::from_str(&ports).expect("JSON");
+        let address = |name: &str| ports[name].as_str().expect("an address").to_owned();
+        Self {
+            child,
+            log,
+            grpc: address("grpc"),
+            http: address("http"),
+        }
+    }
+
+    pub fn log(&self) -> String {
+        self.log.lock().expect("whole").clone()
+    }
+
+    /// Waits until the log holds a line with this.
+    pub async fn logged(&self, part: &str) -> String {
+        let line = async || {
+            let log = self.log();
+            log.lines()
+                .find(|line| line.contains(part))
+                .map(str::to_owned)
+        };
+        until(&format!("`{part}` in the log"), line).await
+    }
+
+    pub async fn channel(&self) -> Channel {
+        Channel::from_shared(format!("http://{}", self.grpc))
+            .expect("a URL")
+            .connect()
+            .await
+            .expect("connects")
+    }
+
+    pub async fn audit(&self) -> AuditClient<Channel> {
+        AuditClient::new(self.channel().await)
+    }
+
+    /// Body of a GET, and its status.
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        let answer = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("a client")
+            .get(format!("http://{}{path}", self.http))
+            .send()
+            .await
+            .expect("an answer");
+        (answer.status().as_u16(), answer.text().await.expect("text"))
+    }
+
+    /// Ends it as an orchestrator does, and gives its exit code.
+    pub async fn stop(mut self) -> Option<i32> {
+        let id = self.child.id().expect("running").to_string();
+        let sent = Command::new("kill")
+            .args(["-TERM", &id])
+            .status()
+            .await
+            .expect("kill");
+        assert!(sent.success());
+        timeout(PATIENCE, self.child.wait())
+            .await
+            .expect("ends in time")
+            .expect("ended")
+            .code()
+    }
+}
+
+/// A filter, as far as pushes go.
+pub struct Filter {
+    requests: mpsc::Sender<DeltaDiscoveryRequest>,
+    pub responses: Streaming<DeltaDiscoveryResponse>,
+    /// Type URL, name, version of what it holds.
+    pub held: Vec<(String, String, String)>,
+}
+
+impl Filter {
+    pub async fn connect(serving: &Serving, held: &[(String, String, String)]) -> Self {
+        let (requests, receiver) = mpsc::channel(8);
+        for type_url in [ISSUER_TYPE_URL, SERVER_TYPE_URL] {
+            let held = held.iter().filter(|(held, _, _)| held == type_url);
+            let hello = DeltaDiscoveryRequest {
+                node: Some(Node {
+                    id: "envoy-1".to_owned(),
+                    ..Default::default()
+                }),
+                type_url: type_url.to_owned(),
+                resource_names_subscribe: vec!["*".to_owned()],
+                initial_resource_versions: held
+                    .map(|(_, name, version)| (name.clone(), version.clone()))
+                    .collect(),
+                ..Default::default()
+            };
+            requests.send(hello).await.expect("open");
+        }
+        let mut client = AggregatedDiscoveryServiceClient::new(serving.channel().await);
+        let responses = client
+            .delta_aggregated_resources(ReceiverStream::new(receiver))
+            .await
+            .expect("a stream")
+            .into_inner();
+        Self {
+            requests,
+            responses,
+            held: held.to_vec(),
+        }
+    }
+
+    /// Takes the next response and acknowledges it.
+    pub async fn take(&mut self) -> DeltaDiscoveryResponse {
+        let message = timeout(PATIENCE, self.responses.message())
+            .await
+            .expect("in time");
+        let response = message.expect("no error").expect("a response");
+        for resource in &response.resources {
+            self.held
+                .retain(|(held, name, _)| (held, name) != (&response.type_url, &resource.name));
+            let (name, version) = (resource.name.clone(), resource.version.clone());
+            self.held.push((response.type_url.clone(), name, version));
+        }
+        let answer = DeltaDiscoveryRequest {
+            type_url: response.type_url.clone(),
+            response_nonce: response.nonce.clone(),
+            ..Default::default()
+        };
+        self.requests.send(answer).await.expect("open");
+        response
+    }
+
+    /// The next response in short: names of what came, and of what went with a `-`.
+    pub async fn names(&mut self) -> Vec<String> {
+        let response = self.take().await;
+        let came = response
+            .resources
+            .iter()
+            .map(|resource| resource.name.clone());
+        came.chain(
+            response
+                .removed_resources
+                .iter()
+                .map(|name| format!("-{name}")),
+        )
+        .collect()
+    }
+}
