@@ -51,8 +51,10 @@ pub enum QuestionError {
 pub struct Explanation {
     /// The question in words.
     pub question: String,
-    /// What the filter would decide.
+    /// What the filter would decide; without arguments, the most that it could grant.
     pub decision: Decision,
+    /// Whether the decision can turn out otherwise, once the arguments are known.
+    pub undecided: bool,
     /// Whether lists show the target to this principal.
     pub visible: bool,
     /// All rules that speak of the target, in the order of the policy.
@@ -128,11 +130,14 @@ pub fn explain(
         id: trace.rule,
         outcome: trace.outcome,
     });
-    let rules: Vec<_> = rules.collect();
+    let rules: Vec<RuleReport> = rules.collect();
+    let unknown = |rule: &RuleReport| rule.outcome == RuleOutcome::ConditionUnknown;
+    let undecided = decision.effect != Effect::Deny && rules.iter().any(unknown);
     Ok(Explanation {
         question: words(question),
         visible: policy.visible(question.principal, question.target),
         decision,
+        undecided,
         other_rules: all.saturating_sub(rules.len()),
         rules,
     })
@@ -177,8 +182,12 @@ impl fmt::Display for Explanation {
             Effect::Hold(_) => "hold",
             Effect::Deny => "deny",
         };
-        writeln!(f, "{effect}: {}", self.question)?;
-        writeln!(f, "  because {}", self.decision.reason)?;
+        if self.undecided {
+            writeln!(f, "depends on the arguments: {}", self.question)?;
+        } else {
+            writeln!(f, "{effect}: {}", self.question)?;
+            writeln!(f, "  because {}", self.decision.reason)?;
+        }
         let shown = if self.visible { "shown" } else { "hidden" };
         writeln!(f, "  {shown} in lists")?;
         for error in &self.decision.errors {

@@ -42,7 +42,7 @@ pub(crate) fn spell(seconds: u64) -> String {
     let units = [(86_400, 'd'), (3600, 'h'), (60, 'm')];
     let whole = units
         .iter()
-        .find(|(size, _)| seconds > 0 && seconds % size == 0);
+        .find(|(size, _)| seconds > 0 && seconds.is_multiple_of(*size));
     match whole {
         Some((size, unit)) => format!("{}{unit}", seconds / size),
         None => format!("{seconds}s"),

@@ -60,17 +60,20 @@ fn read(node: &yaml::Node, text: &str, set: &mut Set, report: &mut Report) {
     match document.kind {
         DocumentKind::Server => {
             let spec = document.spec.and_then(|spec| server::server(spec, report));
-            set.servers.push(Entry { name, at, spec });
+            set.servers
+                .extend(name.map(|name| Entry { name, at, spec }));
         }
         DocumentKind::Issuer => {
             let spec = document.spec.and_then(|spec| issuer::issuer(spec, report));
-            set.issuers.push(Entry { name, at, spec });
+            set.issuers
+                .extend(name.map(|name| Entry { name, at, spec }));
         }
         DocumentKind::Policy => {
             let spec = document
                 .spec
                 .and_then(|spec| policy::policy(spec, text, report));
-            set.policies.push(Entry { name, at, spec });
+            set.policies
+                .extend(name.map(|name| Entry { name, at, spec }));
         }
     }
 }

@@ -32,12 +32,13 @@ impl DocumentKind {
 pub(crate) struct Document<'a> {
     pub(crate) kind: DocumentKind,
     pub(crate) at: Position,
-    pub(crate) name: At<String>,
-    /// Absent when it has been reported as missing.
+    /// Absent when it is missing or wrong, which has been reported.
+    pub(crate) name: Option<At<String>>,
+    /// Absent when it is missing, which has been reported.
     pub(crate) spec: Option<&'a Node>,
 }
 
-/// Reads the frame. Nothing is returned when what the document is, or its name, cannot be told.
+/// Reads the frame. Nothing is returned when the kind of the document cannot be told.
 pub(crate) fn document<'a>(node: &'a Node, report: &mut Report) -> Option<Document<'a>> {
     let known = ["apiVersion", "kind", "metadata", "spec"];
     let fields = Fields::new(node, "a document", &known, report)?;
@@ -64,7 +65,7 @@ pub(crate) fn document<'a>(node: &'a Node, report: &mut Report) -> Option<Docume
     Some(Document {
         kind,
         at: node.at,
-        name: name?,
+        name,
         spec,
     })
 }

@@ -76,6 +76,7 @@ pub(crate) fn policy(spec: &Node, file: &str, report: &mut Report) -> Option<Pol
 
 fn subjects(node: &Node, report: &mut Report) -> Option<Subjects> {
     let known = ["roles", "users", "agents", "groups"];
+    let before = report.len();
     let fields = Fields::new(node, "`subjects`", &known, report)?;
     let mut entries = |name: &str, what: &str| {
         let texts = fields
@@ -95,7 +96,7 @@ fn subjects(node: &Node, report: &mut Report) -> Option<Subjects> {
         groups: entries("groups", "group"),
     };
     // An empty frame reads like nobody, but would mean everybody.
-    if subjects == Subjects::default() {
+    if subjects == Subjects::default() && report.len() == before {
         let help = "name roles, users, agents or groups; to mean everyone, remove `subjects`";
         report.add(node.at, "`subjects` names nobody", help.to_owned());
     }

@@ -100,6 +100,10 @@ impl Report {
         self.found.push((at, message.into(), help.into()));
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.found.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }

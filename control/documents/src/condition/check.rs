@@ -44,17 +44,41 @@ fn located(faults: Vec<NodeFault>, ast: &IdedExpr, text: &str) -> Vec<Fault> {
     let faults = faults.into_iter().zip(offsets);
     faults
         .map(|(fault, offset)| Fault {
-            offset: offset.map(|offset| offset.saturating_add(fault.shift)),
+            offset: offset.map(|offset| shifted(text, offset, fault.part)),
             message: fault.message,
             help: fault.help,
         })
         .collect()
 }
 
+/// The place of a part of a node. The parser places selections at their dot, and calls at their bracket.
+fn shifted(text: &str, offset: usize, part: Part) -> usize {
+    match part {
+        Part::Whole => offset,
+        Part::Field => offset.saturating_add(1),
+        Part::Function(length) => {
+            let start = offset.checked_sub(length);
+            let name = start.and_then(|start| text.get(start..offset));
+            match (start, name) {
+                (Some(start), Some(name)) if name.chars().all(char::is_alphanumeric) => start,
+                _ => offset,
+            }
+        }
+    }
+}
+
+/// What of a node is meant.
+#[derive(Clone, Copy)]
+enum Part {
+    Whole,
+    Field,
+    /// The name of the function, of this length.
+    Function(usize),
+}
+
 struct NodeFault {
     node: u64,
-    /// Bytes from the node's place to what is meant.
-    shift: usize,
+    part: Part,
     message: String,
     help: Option<String>,
 }
@@ -79,8 +103,11 @@ impl<'a> Checker<'a> {
     ) {
         self.faults.push(NodeFault {
             node: node.id,
-            // A selection is placed at its dot.
-            shift: usize::from(matches!(&node.expr, Ast::Select(select) if !select.test)),
+            part: match &node.expr {
+                Ast::Select(select) if !select.test => Part::Field,
+                Ast::Call(call) => Part::Function(call.func_name.len()),
+                _ => Part::Whole,
+            },
             message: message.into(),
             help: help.into(),
         });

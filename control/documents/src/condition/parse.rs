@@ -84,10 +84,13 @@ fn fault(text: &str, errors: &ParseErrors) -> Fault {
         };
     };
     let message = error.msg.trim_start_matches("Syntax error: ");
-    let message = message
+    let mut message = message
         .replace('\'', "`")
         .replace("`<EOF>`", "the end")
         .replace("<EOF>", "the end");
+    if let Some(found) = message.strip_prefix("mismatched input ") {
+        message = format!("found {}", found.replace(" expecting ", ", expected "));
+    }
     Fault {
         offset: offset(text, error.pos),
         message: format!("not a CEL expression: {}", excerpt(&message)),

@@ -35,18 +35,43 @@ fn exact(node: &Node, scalar: &Scalar, file: &str, offset: usize) -> Option<Posi
         }
         ScalarStyle::Folded => None,
         ScalarStyle::Plain | ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
-            let quote = usize::from(scalar.style != ScalarStyle::Plain);
-            let written = source.get(quote..source.len().checked_sub(quote)?)?;
-            if written != scalar.text || before.contains('\n') {
-                return None;
-            }
-            let column = quote.checked_add(before.chars().count())?;
+            let column = in_line(source, scalar.style, offset)?;
             Some(Position {
                 column: node.at.column.checked_add(number(column))?,
                 ..node.at
             })
         }
     }
+}
+
+/// The column, from 0, of the value's byte `offset` in a scalar that is written on one line.
+fn in_line(source: &str, style: ScalarStyle, offset: usize) -> Option<usize> {
+    let mut written = source.chars();
+    let mut column = 0_usize;
+    if style != ScalarStyle::Plain {
+        written.next()?;
+        column = 1;
+    }
+    let mut bytes = 0_usize;
+    while bytes < offset {
+        let c = written.next()?;
+        let (length, columns) = match (style, c) {
+            (_, '\n' | '\r') => return None,
+            (ScalarStyle::SingleQuoted, '\'') => {
+                written.next()?;
+                (1, 2)
+            }
+            // Escapes of one ASCII character; the others are rare in conditions.
+            (ScalarStyle::DoubleQuoted, '\\') => match written.next()? {
+                '"' | '\\' | '/' | 't' | 'n' | 'r' => (1, 2),
+                _ => return None,
+            },
+            (_, c) => (c.len_utf8(), 1),
+        };
+        bytes = bytes.checked_add(length)?;
+        column = column.checked_add(columns)?;
+    }
+    Some(column)
 }
 
 fn number(value: usize) -> u32 {

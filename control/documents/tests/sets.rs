@@ -1,0 +1,279 @@
+//! What whole sets of documents come to, and how decisions are explained.
+
+use std::path::{Path, PathBuf};
+
+use expect_test::expect;
+use gatehold_documents::{
+    AuditArguments, Documents, KeySource, Limits, Question, ReadError, Summary, explain, load,
+    load_dir,
+};
+use gatehold_engine::{Principal, RuleEffect, Target};
+use serde_json::{Map, Value, json};
+
+const SET: &str = r#"
+apiVersion: gatehold.io/v1
+kind: Server
+metadata: { name: crm }
+spec:
+  path: /crm/mcp
+  hosts: [gw.example.com, other.example.com]
+  resource: https://gw.example.com/crm/mcp
+  audiences: [crm, "https://gw.example.com/crm/mcp"]
+  issuers: [corp]
+  scopes: [mcp:tools]
+  allowedOrigins: ["https://app.example.com:8443"]
+  risk: { read: "get_*", destructive: ["delete_*", drop] }
+  limits: { requestBytes: 1MiB, responseBytes: 65536, eventBytes: 4MiB, depth: 64, listEntries: 10000 }
+  audit: { arguments: digest }
+---
+apiVersion: gatehold.io/v1
+kind: Server
+metadata: { name: crm-eu }
+spec: { path: /eu, resource: "https://gw.example.com/eu", issuers: [corp] }
+---
+apiVersion: gatehold.io/v1
+kind: Issuer
+metadata: { name: corp }
+spec:
+  issuer: https://idp.example.com/
+  refresh: 1h30m
+  algorithms: [ES256]
+  clockSkew: 0s
+  claims: { user: email, roles: [r1, r2] }
+---
+apiVersion: gatehold.io/v1
+kind: Policy
+metadata: { name: support }
+spec:
+  subjects: &support { roles: [support] }
+  rules:
+    - allow: { server: crm, tools: ["get_*", "search_*"] }
+    - name: small
+      allow: { server: "crm*", tools: refund, when: "args.amount <= 100.0" }
+    - approve: { server: crm, tools: refund, when: "args.amount > 100.0", by: { roles: finance-lead }, within: 15m }
+---
+apiVersion: gatehold.io/v1
+kind: Policy
+metadata: { name: guard }
+spec:
+  rules:
+    - deny: { server: "*", risk: destructive }
+"#;
+
+fn documents() -> Documents {
+    load(&[(PathBuf::from("set.yaml"), SET.to_owned())]).unwrap()
+}
+
+#[test]
+fn everything_is_read() {
+    let documents = documents();
+    expect![[r#"
+        valid: 2 servers, 1 issuer, 2 policies, 4 rules
+          crm: /crm/mcp on gw.example.com, other.example.com, 4 rules
+          crm-eu: /eu on any host, 2 rules
+    "#]]
+    .assert_eq(&Summary(&documents).to_string());
+    let crm = documents.server("crm").unwrap();
+    assert_eq!(crm.location.to_string(), "set.yaml:2:1");
+    assert_eq!(crm.hosts, ["gw.example.com", "other.example.com"]);
+    assert_eq!(crm.audiences, ["crm", "https://gw.example.com/crm/mcp"]);
+    assert_eq!(crm.allowed_origins, ["https://app.example.com:8443"]);
+    assert_eq!(crm.audit_arguments, AuditArguments::Digest);
+    let limits = Limits {
+        request_bytes: Some(1 << 20),
+        response_bytes: Some(65536),
+        event_bytes: Some(4 << 20),
+        depth: Some(64),
+        list_entries: Some(10_000),
+    };
+    assert_eq!(crm.limits, limits);
+    let risks: Vec<_> = crm
+        .policy
+        .risks
+        .iter()
+        .map(|risk| (&risk.classes[..], &risk.tools[..]))
+        .collect();
+    assert_eq!(
+        format!("{risks:?}"),
+        r#"[(["destructive"], ["delete_*", "drop"]), (["read"], ["get_*"])]"#
+    );
+    let eu = documents.server("crm-eu").unwrap();
+    assert_eq!(eu.audiences, [eu.resource.as_str()]);
+    assert_eq!(eu.limits, Limits::default());
+    let corp = documents.issuer("corp").unwrap();
+    let discovery = "https://idp.example.com/.well-known/openid-configuration";
+    assert_eq!(corp.keys, KeySource::Discovery(discovery.to_owned()));
+    assert_eq!((corp.refresh_seconds, corp.clock_skew_seconds), (5400, 0));
+    assert_eq!(
+        (corp.claims.user.as_slice(), corp.claims.agent.len()),
+        (&["email".to_owned()][..], 2)
+    );
+}
+
+#[test]
+fn rules_are_specialized_per_server() {
+    let documents = documents();
+    let ids = |server: &str| -> Vec<String> {
+        let rules = &documents.server(server).unwrap().policy.rules;
+        rules.iter().map(|rule| rule.id.clone()).collect()
+    };
+    assert_eq!(
+        ids("crm"),
+        ["guard/1", "support/1", "support/small", "support/3"]
+    );
+    assert_eq!(ids("crm-eu"), ["guard/1", "support/small"]);
+    let rules = &documents.server("crm").unwrap().policy.rules;
+    assert_eq!(
+        (&rules[0].targets.tools[..], &rules[0].targets.risks[..]),
+        (&["*".to_owned()][..], &["destructive".to_owned()][..])
+    );
+    let RuleEffect::Approve(approval) = &rules[3].effect else {
+        panic!("{:?}", rules[3].effect);
+    };
+    assert_eq!(
+        (approval.within_seconds, approval.roles.as_slice()),
+        (900, &["finance-lead".to_owned()][..])
+    );
+    assert_eq!(documents.rules["support/small"].line, 39);
+}
+
+#[test]
+fn the_order_of_files_and_documents_does_not_matter() {
+    let parts: Vec<_> = SET.split("\n---\n").collect();
+    let file = |(index, part): (usize, &&str)| {
+        (PathBuf::from(format!("{index}.yaml")), (*part).to_owned())
+    };
+    let mut files: Vec<_> = parts.iter().enumerate().map(file).collect();
+    let one = load(&files).unwrap();
+    files.reverse();
+    assert_eq!(load(&files).unwrap(), one);
+    let policies = |documents: &Documents| -> Vec<_> {
+        documents
+            .servers
+            .iter()
+            .map(|server| server.policy.clone())
+            .collect()
+    };
+    assert_eq!(policies(&one), policies(&documents()));
+}
+
+fn explained(roles: &[&str], target: Target<'_>, arguments: Option<Value>) -> String {
+    let principal = Principal {
+        user: "ada".to_owned(),
+        agent: "desk".to_owned(),
+        roles: roles.iter().map(|&role| role.to_owned()).collect(),
+        ..Principal::default()
+    };
+    let arguments: Option<Map<_, _>> = arguments.and_then(|value| value.as_object().cloned());
+    let question = Question {
+        server: "crm",
+        principal: &principal,
+        target,
+        arguments: arguments.as_ref(),
+    };
+    explain(&documents(), &question).unwrap().to_string()
+}
+
+#[test]
+fn explanations() {
+    let refund = Target::Tool("refund");
+    expect![[r#"
+        allow: tool `refund` of server `crm` for user `ada` through agent `desk`, roles support
+          because allowed by rule `support/small`
+          shown in lists
+          allow   support/small: matches (set.yaml:39:7)
+          approve support/3: its condition is false (set.yaml:41:7)
+          2 rules about other targets
+    "#]]
+    .assert_eq(&explained(
+        &["support"],
+        refund,
+        Some(json!({ "amount": 50 })),
+    ));
+    expect![[r#"
+        hold: tool `refund` of server `crm` for user `ada` through agent `desk`, roles support
+          because approval required by rule `support/3`
+          shown in lists
+          allow   support/small: its condition is false (set.yaml:39:7)
+          approve support/3: matches (set.yaml:41:7)
+          2 rules about other targets
+    "#]]
+    .assert_eq(&explained(
+        &["support"],
+        refund,
+        Some(json!({ "amount": 500 })),
+    ));
+    expect![[r#"
+        deny: tool `refund` of server `crm` for user `ada` through agent `desk`, roles support
+          because rule `support/3` could not be evaluated: there is no field `amount`: ask for it with `has` first
+          shown in lists
+          rule `support/small` failed: there is no field `amount`: ask for it with `has` first
+          rule `support/3` failed: there is no field `amount`: ask for it with `has` first
+          allow   support/small: its condition fails: there is no field `amount`: ask for it with `has` first (set.yaml:39:7)
+          approve support/3: its condition fails: there is no field `amount`: ask for it with `has` first (set.yaml:41:7)
+          2 rules about other targets
+    "#]].assert_eq(&explained(&["support"], refund, Some(json!({}))));
+    expect![[r#"
+        depends on the arguments: tool `refund` of server `crm` for user `ada` through agent `desk`, roles support
+          shown in lists
+          allow   support/small: its condition depends on the arguments (set.yaml:39:7)
+          approve support/3: its condition depends on the arguments (set.yaml:41:7)
+          2 rules about other targets
+    "#]]
+    .assert_eq(&explained(&["support"], refund, None));
+    expect![[r#"
+        deny: tool `drop` of server `crm` for user `ada` through agent `desk`
+          because denied by rule `guard/1`
+          hidden in lists
+          deny    guard/1: matches (set.yaml:48:7)
+          allow   support/1: is about other subjects (set.yaml:38:7)
+          allow   support/small: is about other subjects (set.yaml:39:7)
+          approve support/3: is about other subjects (set.yaml:41:7)
+    "#]]
+    .assert_eq(&explained(&[], Target::Tool("drop"), None));
+    expect![[r#"
+        deny: resource `file:///x` of server `crm` for user `ada` through agent `desk`, roles support
+          because no rule allows resource `file:///x`
+          hidden in lists
+          4 rules about other targets
+    "#]].assert_eq(&explained(
+        &["support"],
+        Target::Resource("file:///x"),
+        None,
+    ));
+    let principal = Principal::default();
+    let question = Question {
+        server: "crn",
+        principal: &principal,
+        target: refund,
+        arguments: None,
+    };
+    let error = explain(&documents(), &question).unwrap_err();
+    expect!["there is no server `crn`: did you mean `crm`?"].assert_eq(&error.to_string());
+}
+
+#[test]
+fn directories() {
+    let directory = tempfile::tempdir().unwrap();
+    let write =
+        |name: &str, text: &[u8]| std::fs::write(directory.path().join(name), text).unwrap();
+    write("set.yml", SET.as_bytes());
+    write("notes.txt", b"no: document");
+    write(".hidden.yaml", b"no: document");
+    assert_eq!(load_dir(directory.path()).unwrap().servers.len(), 2);
+    write("bad.yaml", b"kind: Sever\n");
+    let error = load_dir(directory.path()).unwrap_err();
+    assert!(
+        matches!(&error, ReadError::Problems(problems) if problems.list.len() == 4),
+        "{error}"
+    );
+    write("bad.yaml", b"\xff");
+    assert!(matches!(
+        load_dir(directory.path()),
+        Err(ReadError::NotText { .. })
+    ));
+    assert!(matches!(
+        load_dir(Path::new("/nonexistent")),
+        Err(ReadError::Io { .. })
+    ));
+}
