@@ -118,7 +118,8 @@ impl AuditQueue {
             Weight::Known => 1,
             Weight::Anonymous => 2,
         };
-        let fits = self.events < self.bounds.events / share
+        // The rooms that are kept are not for others. The event of a room comes after its release.
+        let fits = self.events.saturating_add(self.reserved) < self.bounds.events / share
             && self.bytes.saturating_add(size) <= self.bounds.bytes / share;
         if !fits {
             self.dropped = self.dropped.saturating_add(1);

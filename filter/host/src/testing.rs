@@ -1,1 +1,507 @@
+//! An in-memory host, and a server, an issuer and tokens to test with.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::{Signer as _, SigningKey};
+use gatehold_engine::{
+    Approval, BinaryOp, Expr, Literal, PolicySource, Rule, RuleEffect, Subjects, Targets, Var,
+};
+use gatehold_identity::Issuer;
+use gatehold_wire::audit::{AppendRequest, Event};
+use gatehold_wire::{issuer_from_wire, policy_to_wire, push};
+use prost::Message as _;
+use serde_json::{Value, json};
+
+use crate::config::Config;
+use crate::exchange::Exchange;
+use crate::host::{Direction, Flow, HeaderPairs, Host, HostError, Level, LocalReply, RootHost};
+use crate::metrics::Metrics;
+use crate::server::Server;
+use crate::snapshot::Catalog;
+use crate::worker::Worker;
+
+/// The time of all tests, in seconds.
+pub(crate) const NOW: u64 = 1_800_000_000;
+
+/// A host in memory.
+#[derive(Debug, Default)]
+pub(crate) struct FakeHost {
+    inner: RefCell<Inner>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Inner {
+    pub(crate) nanos: u64,
+    pub(crate) configuration: Vec<u8>,
+    pub(crate) headers: [HeaderPairs; 2],
+    pub(crate) bodies: [Vec<u8>; 2],
+    pub(crate) replies: Vec<LocalReply>,
+    pub(crate) resets: usize,
+    pub(crate) published: BTreeMap<String, String>,
+    pub(crate) logs: Vec<String>,
+    pub(crate) metrics: Vec<(String, u64)>,
+    pub(crate) shared: BTreeMap<String, Vec<u8>>,
+    pub(crate) opened: Vec<String>,
+    pub(crate) sent: Vec<(u32, Vec<u8>)>,
+    pub(crate) message: Vec<u8>,
+    pub(crate) dones: usize,
+    /// The call that fails, and how many of its calls succeed before.
+    pub(crate) fail: Option<(&'static str, usize)>,
+}
+
+impl FakeHost {
+    pub(crate) fn new() -> Self {
+        let host = Self::default();
+        host.with(|inner| inner.nanos = NOW * 1_000_000_000);
+        host
+    }
+
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Inner) -> T) -> T {
+        f(&mut self.inner.borrow_mut())
+    }
+
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        self.with(|inner| {
+            inner
+                .metrics
+                .iter()
+                .find(|(own, _)| own == name)
+                .map_or(0, |(_, value)| *value)
+        })
+    }
+
+    fn call<T>(&self, call: &'static str, f: impl FnOnce(&mut Inner) -> T) -> Result<T, HostError> {
+        self.with(|inner| {
+            if let Some((failing, left)) = &mut inner.fail {
+                if *failing == call {
+                    match left.checked_sub(1) {
+                        Some(less) => *left = less,
+                        None => return Err(HostError::Status { call, status: 2 }),
+                    }
+                }
+            }
+            Ok(f(inner))
+        })
+    }
+}
+
+fn at(direction: Direction) -> usize {
+    match direction {
+        Direction::Request => 0,
+        Direction::Response => 1,
+    }
+}
+
+impl Host for FakeHost {
+    fn now(&self) -> Result<u64, HostError> {
+        self.call("now", |inner| {
+            inner.nanos += 1_000;
+            inner.nanos
+        })
+    }
+
+    fn headers(&self, direction: Direction) -> Result<HeaderPairs, HostError> {
+        self.call("headers", |inner| inner.headers[at(direction)].clone())
+    }
+
+    fn set_header(&self, direction: Direction, name: &str, value: &str) -> Result<(), HostError> {
+        self.call("set_header", |inner| {
+            let pairs = &mut inner.headers[at(direction)].0;
+            pairs.retain(|(key, _)| key != name.as_bytes());
+            pairs.push((name.into(), value.into()));
+        })
+    }
+
+    fn remove_header(&self, direction: Direction, name: &str) -> Result<(), HostError> {
+        self.call("remove_header", |inner| {
+            inner.headers[at(direction)]
+                .0
+                .retain(|(key, _)| key != name.as_bytes());
+        })
+    }
+
+    fn body(&self, direction: Direction, size: usize) -> Result<Vec<u8>, HostError> {
+        self.call("body", |inner| {
+            let body = &inner.bodies[at(direction)];
+            body[..size.min(body.len())].to_vec()
+        })
+    }
+
+    fn replace_body(&self, direction: Direction, size: usize, new: &[u8]) -> Result<(), HostError> {
+        self.call("replace_body", |inner| {
+            let body = &mut inner.bodies[at(direction)];
+            assert_eq!(size, body.len(), "only whole bodies can be replaced");
+            *body = new.to_vec();
+        })
+    }
+
+    fn reply(&self, reply: &LocalReply) -> Result<(), HostError> {
+        self.call("reply", |inner| inner.replies.push(reply.clone()))
+    }
+
+    fn reset(&self) -> Result<(), HostError> {
+        self.call("reset", |inner| inner.resets += 1)
+    }
+
+    fn publish(&self, key: &str, value: &[u8]) -> Result<(), HostError> {
+        let value = String::from_utf8(value.to_vec()).unwrap();
+        self.call("publish", |inner| {
+            inner.published.insert(key.to_owned(), value);
+        })
+    }
+
+    fn count(&self, metric: u32, by: u64) {
+        self.with(|inner| inner.metrics[metric as usize].1 += by);
+    }
+
+    fn log(&self, _level: Level, message: &str) {
+        self.with(|inner| inner.logs.push(message.to_owned()));
+    }
+}
+
+impl RootHost for FakeHost {
+    fn configuration(&self) -> Result<Vec<u8>, HostError> {
+        self.call("configuration", |inner| inner.configuration.clone())
+    }
+
+    fn property(&self, path: &[&str]) -> Result<Vec<u8>, HostError> {
+        self.call("property", |_| path.join(".").into_bytes())
+    }
+
+    fn set_tick(&self, _milliseconds: u32) -> Result<(), HostError> {
+        self.call("set_tick", |_| ())
+    }
+
+    fn define_counter(&self, name: &str) -> Result<u32, HostError> {
+        self.call("define_counter", |inner| {
+            inner.metrics.push((name.to_owned(), 0));
+            u32::try_from(inner.metrics.len() - 1).unwrap()
+        })
+    }
+
+    fn define_gauge(&self, name: &str) -> Result<u32, HostError> {
+        self.define_counter(name)
+    }
+
+    fn gauge(&self, metric: u32, value: u64) {
+        self.with(|inner| inner.metrics[metric as usize].1 = value);
+    }
+
+    fn shared(&self, key: &str) -> Result<Option<Vec<u8>>, HostError> {
+        self.call("shared", |inner| inner.shared.get(key).cloned())
+    }
+
+    fn set_shared(&self, key: &str, value: &[u8]) -> Result<(), HostError> {
+        self.call("set_shared", |inner| {
+            inner.shared.insert(key.to_owned(), value.to_vec());
+        })
+    }
+
+    fn open_stream(&self, cluster: &str, service: &str, method: &str) -> Result<u32, HostError> {
+        self.call("open_stream", |inner| {
+            inner.opened.push(format!("{cluster}: {service}/{method}"));
+            u32::try_from(inner.opened.len()).unwrap()
+        })
+    }
+
+    fn send(&self, stream: u32, message: &[u8]) -> Result<(), HostError> {
+        self.call("send", |inner| inner.sent.push((stream, message.to_vec())))
+    }
+
+    fn cancel(&self, _stream: u32) -> Result<(), HostError> {
+        self.call("cancel", |_| ())
+    }
+
+    fn message(&self, size: usize) -> Result<Vec<u8>, HostError> {
+        self.call("message", |inner| {
+            assert_eq!(size, inner.message.len());
+            inner.message.clone()
+        })
+    }
+
+    fn done(&self) -> Result<(), HostError> {
+        self.call("done", |inner| inner.dones += 1)
+    }
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[7; 32])
+}
+
+/// The issuer resource of all tests.
+pub(crate) fn issuer_resource() -> push::Issuer {
+    let x = URL_SAFE_NO_PAD.encode(key().verifying_key().as_bytes());
+    push::Issuer {
+        name: "corp".into(),
+        issuer: "https://idp.example.com".into(),
+        algorithms: vec!["EdDSA".into()],
+        jwks: json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "k", "x": x }] })
+            .to_string(),
+        ..push::Issuer::default()
+    }
+}
+
+/// The issuer of all tests.
+pub(crate) fn issuer() -> Issuer {
+    issuer_from_wire(&issuer_resource()).unwrap()
+}
+
+/// A token of the issuer, for the server `crm`, an hour long.
+pub(crate) fn token(roles: &[&str]) -> String {
+    token_with(json!({
+        "iss": "https://idp.example.com", "aud": "http://gw.example.com/crm/mcp", "sub": "ann",
+        "azp": "agent-1", "roles": roles, "exp": NOW + 3600, "iat": NOW,
+    }))
+}
+
+/// A token with these claims.
+pub(crate) fn token_with(claims: Value) -> String {
+    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let signed = format!(
+        "{}.{}",
+        part(json!({ "alg": "EdDSA", "kid": "k" })),
+        part(claims)
+    );
+    let signature = key().sign(signed.as_bytes()).to_bytes();
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+fn rule(id: &str, effect: RuleEffect, targets: Targets) -> Rule {
+    Rule {
+        id: id.into(),
+        effect,
+        subjects: Subjects::default(),
+        targets,
+        when: None,
+    }
+}
+
+fn amount(op: BinaryOp, than: f64) -> Option<Expr> {
+    let amount = Expr::Select(Box::new(Expr::Var(Var::Args)), "amount".into());
+    let than = Literal::Number(serde_json::Number::from_f64(than).unwrap());
+    Some(Expr::Binary(
+        op,
+        Box::new(amount),
+        Box::new(Expr::Literal(than)),
+    ))
+}
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
+}
+
+/// The server resource of all tests: `get_*` for support, `refund` by amount, some resources and prompts.
+pub(crate) fn server_resource(name: &str, path: &str, hosts: &[&str]) -> push::Server {
+    let tools = |names: &[&str]| Targets {
+        tools: texts(names),
+        ..Targets::default()
+    };
+    let support = Subjects {
+        roles: texts(&["support"]),
+        ..Subjects::default()
+    };
+    let source = PolicySource {
+        server: name.into(),
+        rules: vec![
+            Rule {
+                subjects: support,
+                ..rule("p/get", RuleEffect::Allow, tools(&["get_*"]))
+            },
+            Rule {
+                when: amount(BinaryOp::LessOrEqual, 100.0),
+                ..rule("p/small", RuleEffect::Allow, tools(&["refund"]))
+            },
+            Rule {
+                when: amount(BinaryOp::Greater, 1000.0),
+                ..rule(
+                    "p/large",
+                    RuleEffect::Approve(Approval::default()),
+                    tools(&["refund"]),
+                )
+            },
+            rule("p/drop", RuleEffect::Deny, tools(&["drop_*"])),
+            rule(
+                "p/docs",
+                RuleEffect::Allow,
+                Targets {
+                    resources: texts(&["docs://*"]),
+                    prompts: texts(&["greet"]),
+                    ..Targets::default()
+                },
+            ),
+        ],
+        risks: Vec::new(),
+    };
+    let (rules, risks) = policy_to_wire(&source).unwrap();
+    push::Server {
+        name: name.into(),
+        path: path.into(),
+        hosts: texts(hosts),
+        resource: format!("http://gw.example.com{path}"),
+        audiences: vec![format!("http://gw.example.com{path}")],
+        issuers: texts(&["corp"]),
+        scopes: texts(&["mcp:tools"]),
+        allowed_origins: texts(&["https://app.example.com"]),
+        limits: Some(push::Limits {
+            request_bytes: 4096,
+            response_bytes: 4096,
+            event_bytes: 1024,
+            ..push::Limits::default()
+        }),
+        rules,
+        risks,
+        ..push::Server::default()
+    }
+}
+
+/// A compiled server.
+pub(crate) fn server(name: &str, path: &str, hosts: &[&str]) -> Server {
+    Server::new(server_resource(name, path, hosts), "v1".into()).unwrap()
+}
+
+/// A worker with the server `crm` at `/crm/mcp` in force.
+pub(crate) fn worker(host: &FakeHost, config: &str) -> Rc<Worker> {
+    let config = Config::parse(config.as_bytes()).unwrap();
+    let metrics = Metrics::define(host).unwrap();
+    let worker = Worker::new(config, metrics, "node".into());
+    let mut catalog = Catalog::default();
+    catalog.insert_server(server("crm", "/crm/mcp", &[]));
+    catalog.insert_issuer("v1".into(), issuer());
+    *worker.snapshot.borrow_mut() = Some(Rc::new(catalog.snapshot()));
+    Rc::new(worker)
+}
+
+/// The events that a worker has queued.
+pub(crate) fn events(worker: &Worker) -> Vec<Event> {
+    let mut events = Vec::new();
+    while let Some(message) = worker.audit.borrow_mut().next_message() {
+        events.extend(AppendRequest::decode(message.as_slice()).unwrap().events);
+    }
+    events
+}
+
+/// One exchange with the bodies as Envoy buffers them.
+#[derive(Debug)]
+pub(crate) struct Driver<'a> {
+    pub(crate) host: &'a FakeHost,
+    pub(crate) exchange: Exchange,
+    /// What the upstream got of the body.
+    pub(crate) upstream: Vec<u8>,
+    /// What the client got of the body, our own replies aside.
+    pub(crate) client: Vec<u8>,
+}
+
+/// How a body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With its last piece.
+    Piece,
+    /// With an empty piece after it.
+    Empty,
+    /// With trailers.
+    Trailers,
+    /// Not yet.
+    Open,
+}
+
+impl<'a> Driver<'a> {
+    pub(crate) fn new(host: &'a FakeHost, worker: &Rc<Worker>) -> Self {
+        host.with(|inner| {
+            inner.bodies = Default::default();
+            inner.replies.clear();
+            inner.resets = 0;
+        });
+        let exchange = Exchange::new(Some(Rc::clone(worker)));
+        Self {
+            host,
+            exchange,
+            upstream: Vec::new(),
+            client: Vec::new(),
+        }
+    }
+
+    /// Sends a request; gives what the headers did.
+    pub(crate) fn request(&mut self, headers: &[(&str, &str)], pieces: &[&[u8]], end: End) -> Flow {
+        self.host.with(|inner| inner.headers[0] = pairs(headers));
+        let whole = pieces.is_empty() && end == End::Piece;
+        let flow = self.exchange.request_headers(self.host, whole);
+        self.body(Direction::Request, pieces, end);
+        flow
+    }
+
+    /// Sends a response; gives what the headers did.
+    pub(crate) fn response(
+        &mut self,
+        headers: &[(&str, &str)],
+        pieces: &[&[u8]],
+        end: End,
+    ) -> Flow {
+        self.host.with(|inner| inner.headers[1] = pairs(headers));
+        let whole = pieces.is_empty() && end == End::Piece;
+        let flow = self.exchange.response_headers(self.host, whole);
+        self.body(Direction::Response, pieces, end);
+        flow
+    }
+
+    /// More of a body.
+    pub(crate) fn body(&mut self, direction: Direction, pieces: &[&[u8]], end: End) {
+        let count = pieces.len();
+        for (number, piece) in pieces.iter().enumerate() {
+            self.piece(direction, piece, end == End::Piece && number + 1 == count);
+        }
+        match end {
+            End::Empty => self.piece(direction, b"", true),
+            End::Trailers if !self.is_refused() => {
+                let flow = match direction {
+                    Direction::Request => self.exchange.request_trailers(self.host),
+                    Direction::Response => self.exchange.response_trailers(self.host),
+                };
+                self.pass(direction, flow);
+            }
+            End::Piece | End::Open | End::Trailers => {}
+        }
+    }
+
+    fn piece(&mut self, direction: Direction, piece: &[u8], end: bool) {
+        if self.is_refused() {
+            return;
+        }
+        let size = self.host.with(|inner| {
+            let body = &mut inner.bodies[at(direction)];
+            body.extend_from_slice(piece);
+            body.len()
+        });
+        let flow = match direction {
+            Direction::Request => self.exchange.request_body(self.host, size, end),
+            Direction::Response => self.exchange.response_body(self.host, size, end),
+        };
+        self.pass(direction, flow);
+    }
+
+    fn pass(&mut self, direction: Direction, flow: Flow) {
+        if flow == Flow::Continue && !self.is_refused() {
+            let body = self
+                .host
+                .with(|inner| std::mem::take(&mut inner.bodies[at(direction)]));
+            match direction {
+                Direction::Request => self.upstream.extend(body),
+                Direction::Response => self.client.extend(body),
+            }
+        }
+    }
+
+    /// After a reply or a reset the host brings nothing more of the other side.
+    fn is_refused(&self) -> bool {
+        self.host
+            .with(|inner| !inner.replies.is_empty() || inner.resets > 0)
+    }
+}
+
+fn pairs(headers: &[(&str, &str)]) -> HeaderPairs {
+    let pair = |(name, value): &(&str, &str)| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+    HeaderPairs(headers.iter().map(pair).collect())
+}
