@@ -3,8 +3,9 @@
 use smallvec::SmallVec;
 
 use crate::eval::{Failure, Outcome};
-use crate::index::RuleNumbers;
+use crate::index::{Kind, Match, Matches};
 use crate::policy::{Rule, RuleEffect};
+use crate::text::Texts;
 use crate::{Decision, Effect, MAX_DECISION_STEPS, RuleError, Target};
 
 /// Most rules that a reason names.
@@ -15,13 +16,13 @@ const MAX_TARGET: usize = 200;
 /// The matching rules by what they ask for. Deny beats approve beats allow, whatever their order.
 #[derive(Debug, Default)]
 pub(crate) struct Tally<'a> {
-    denies: RuleNumbers,
-    approves: RuleNumbers,
-    allows: RuleNumbers,
+    denies: Matches,
+    approves: Matches,
+    allows: Matches,
     /// Rules that apply for some arguments only; empty when the arguments are known.
-    may_approve: RuleNumbers,
-    may_allow: RuleNumbers,
-    failed: SmallVec<[(u32, Failure<'a>); 2]>,
+    may_approve: Matches,
+    may_allow: Matches,
+    failed: SmallVec<[(Match, Failure<'a>); 2]>,
     /// Set when a failing rule denies.
     failed_closed: bool,
     /// Set when the conditions together took too many steps.
@@ -29,17 +30,17 @@ pub(crate) struct Tally<'a> {
 }
 
 impl<'a> Tally<'a> {
-    pub(crate) fn record(&mut self, number: u32, effect: &RuleEffect, outcome: Outcome<'a>) {
-        match (outcome, effect) {
-            (Outcome::False, _) | (Outcome::Unknown, RuleEffect::Deny) => {}
-            (Outcome::True, RuleEffect::Deny) => self.denies.push(number),
-            (Outcome::True, RuleEffect::Approve(_)) => self.approves.push(number),
-            (Outcome::True, RuleEffect::Allow) => self.allows.push(number),
-            (Outcome::Unknown, RuleEffect::Approve(_)) => self.may_approve.push(number),
-            (Outcome::Unknown, RuleEffect::Allow) => self.may_allow.push(number),
-            (Outcome::Failed(failure), effect) => {
-                self.failed.push((number, failure));
-                self.failed_closed |= *effect != RuleEffect::Allow;
+    pub(crate) fn record(&mut self, rule: Match, outcome: Outcome<'a>) {
+        match (outcome, rule.kind()) {
+            (Outcome::False, _) | (Outcome::Unknown, Kind::Deny) => {}
+            (Outcome::True, Kind::Deny) => self.denies.push(rule),
+            (Outcome::True, Kind::Approve) => self.approves.push(rule),
+            (Outcome::True, Kind::Allow) => self.allows.push(rule),
+            (Outcome::Unknown, Kind::Approve) => self.may_approve.push(rule),
+            (Outcome::Unknown, Kind::Allow) => self.may_allow.push(rule),
+            (Outcome::Failed(failure), kind) => {
+                self.failed.push((rule, failure));
+                self.failed_closed |= kind != Kind::Allow;
             }
         }
     }
@@ -64,74 +65,75 @@ impl<'a> Tally<'a> {
         !self.denied() && permitting.iter().any(|numbers| !numbers.is_empty())
     }
 
-    pub(crate) fn decision(self, rules: &[Rule], target: Target<'_>) -> Decision {
-        let errors = self.failed.iter().filter_map(|(number, failure)| {
-            let rule = rules.get(*number as usize)?;
-            Some(RuleError {
-                rule: rule.id.clone(),
-                message: failure.to_string(),
-            })
+    /// `rules` are asked for the details of an approval only.
+    pub(crate) fn decision(self, ids: &Texts, rules: &[Rule], target: Target<'_>) -> Decision {
+        let errors = self.failed.iter().map(|(rule, failure)| RuleError {
+            rule: ids.get(rule.number()).to_owned(),
+            message: failure.to_string(),
         });
         let errors: Vec<RuleError> = errors.collect();
-        let (effect, numbers, reason) = if self.exhausted {
+        let (effect, matches, reason) = if self.exhausted {
             let reason = format!("its conditions take more than {MAX_DECISION_STEPS} steps");
-            (Effect::Deny, RuleNumbers::new(), reason)
+            (Effect::Deny, Matches::new(), reason)
         } else if self.denied() {
-            self.denial(rules)
+            self.denial(ids)
         } else if !self.approves.is_empty() {
-            hold(self.approves, rules)
+            hold(self.approves, ids, rules)
         } else if !self.allows.is_empty() || !self.may_allow.is_empty() {
-            let numbers = merge(self.allows, &self.may_allow);
-            let reason = format!("allowed by {}", names(&numbers, rules));
-            (Effect::Allow, numbers, reason)
+            let matches = merge(self.allows, &self.may_allow);
+            let reason = naming("allowed by ", &matches, ids);
+            (Effect::Allow, matches, reason)
         } else if !self.may_approve.is_empty() {
-            hold(self.may_approve, rules)
+            hold(self.may_approve, ids, rules)
         } else {
             (
                 Effect::Deny,
-                RuleNumbers::new(),
+                Matches::new(),
                 nothing_allows(&errors, target),
             )
         };
+        let rules = matches
+            .iter()
+            .map(|rule| ids.get(rule.number()).to_owned())
+            .collect();
         Decision {
             effect,
-            rules: ids(&numbers, rules),
+            rules,
             reason,
             errors,
         }
     }
 
-    fn denial(self, rules: &[Rule]) -> (Effect, RuleNumbers, String) {
-        let closing = self.failed.iter().filter(|(number, _)| {
-            rules
-                .get(*number as usize)
-                .is_some_and(|rule| rule.effect != RuleEffect::Allow)
-        });
-        let failed: RuleNumbers = closing.clone().map(|(number, _)| *number).collect();
+    fn denial(self, ids: &Texts) -> (Effect, Matches, String) {
+        let closing = self
+            .failed
+            .iter()
+            .filter(|(rule, _)| rule.kind() != Kind::Allow);
+        let failed: Matches = closing.clone().map(|(rule, _)| *rule).collect();
         let reason = match closing.clone().next() {
             Some((_, failure)) if self.denies.is_empty() => {
                 format!(
                     "{} could not be evaluated: {failure}",
-                    names(&failed, rules)
+                    naming("", &failed, ids)
                 )
             }
-            _ => format!("denied by {}", names(&self.denies, rules)),
+            _ => naming("denied by ", &self.denies, ids),
         };
         (Effect::Deny, merge(self.denies, &failed), reason)
     }
 }
 
-fn hold(numbers: RuleNumbers, rules: &[Rule]) -> (Effect, RuleNumbers, String) {
+fn hold(matches: Matches, ids: &Texts, rules: &[Rule]) -> (Effect, Matches, String) {
     let approvals =
-        numbers
+        matches
             .iter()
-            .filter_map(|number| match &rules.get(*number as usize)?.effect {
+            .filter_map(|rule| match &rules.get(rule.number() as usize)?.effect {
                 RuleEffect::Approve(approval) => Some(approval.clone()),
                 RuleEffect::Allow | RuleEffect::Deny => None,
             });
     let effect = Effect::Hold(approvals.collect());
-    let reason = format!("approval required by {}", names(&numbers, rules));
-    (effect, numbers, reason)
+    let reason = naming("approval required by ", &matches, ids);
+    (effect, matches, reason)
 }
 
 fn nothing_allows(errors: &[RuleError], target: Target<'_>) -> String {
@@ -154,41 +156,32 @@ fn nothing_allows(errors: &[RuleError], target: Target<'_>) -> String {
     }
 }
 
-fn merge(mut numbers: RuleNumbers, others: &[u32]) -> RuleNumbers {
+fn merge(mut matches: Matches, others: &[Match]) -> Matches {
     if !others.is_empty() {
-        numbers.extend_from_slice(others);
-        numbers.sort_unstable();
+        matches.extend_from_slice(others);
+        matches.sort_unstable();
     }
-    numbers
+    matches
 }
 
-fn ids(numbers: &[u32], rules: &[Rule]) -> Vec<String> {
-    numbers
-        .iter()
-        .filter_map(|number| Some(rules.get(*number as usize)?.id.clone()))
-        .collect()
-}
-
-/// "rule `a`", "rules `a`, `b`", "rules `a`, `b`, `c` and 4 more".
-fn names(numbers: &[u32], rules: &[Rule]) -> String {
-    let mut text = String::from(if numbers.len() == 1 {
+/// "denied by rule `a`", "denied by rules `a`, `b`", "denied by rules `a`, `b`, `c` and 4 more".
+fn naming(what: &str, matches: &[Match], ids: &Texts) -> String {
+    let mut text = String::with_capacity(64);
+    text.push_str(what);
+    text.push_str(if matches.len() == 1 {
         "rule "
     } else {
         "rules "
     });
-    let named = numbers
-        .iter()
-        .take(MAX_NAMED)
-        .filter_map(|number| rules.get(*number as usize));
-    for (position, rule) in named.enumerate() {
+    for (position, rule) in matches.iter().take(MAX_NAMED).enumerate() {
         if position > 0 {
             text.push_str(", ");
         }
         text.push('`');
-        text.push_str(&rule.id);
+        text.push_str(ids.get(rule.number()));
         text.push('`');
     }
-    match numbers.len().saturating_sub(MAX_NAMED) {
+    match matches.len().saturating_sub(MAX_NAMED) {
         0 => text,
         more => format!("{text} and {more} more"),
     }

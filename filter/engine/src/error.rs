@@ -11,15 +11,11 @@ pub enum PolicyError {
         /// Id that occurs twice.
         rule: String,
     },
-    /// More rules than an index can number.
-    #[error(
-        "server `{server}` has {count} rules, more than can be indexed: use fewer, wider rules"
-    )]
-    TooManyRules {
+    /// More rules or longer names than an index can number: a million rules, a gibibyte of names.
+    #[error("the policy of server `{server}` is too large to be indexed: use fewer, wider rules")]
+    TooLarge {
         /// Name of the server.
         server: String,
-        /// Number of rules.
-        count: usize,
     },
     /// A subject that is the empty string, which would speak of everybody without an identity.
     #[error("rule `{rule}` names an empty subject: remove it or name one")]

@@ -18,6 +18,7 @@ mod principal;
 mod regexes;
 mod scope;
 mod server;
+mod text;
 
 pub use decision::{Arguments, Decision, Effect, Query, RuleError, RuleOutcome, RuleTrace, Target};
 pub use error::PolicyError;

@@ -9,15 +9,23 @@ use crate::index::{Index, RiskIndex, covers, speaks_of};
 use crate::policy::Rule;
 use crate::regexes::Regexes;
 use crate::scope::Scope;
+use crate::text::Texts;
 use crate::{
-    Arguments, Decision, MAX_CONDITION_STEPS, MAX_DECISION_STEPS, PolicyError, PolicySource,
+    Arguments, Decision, Expr, MAX_CONDITION_STEPS, MAX_DECISION_STEPS, PolicyError, PolicySource,
     Principal, Query, RuleOutcome, RuleTrace, Target,
 };
+
+/// Most rules of one server; each may take about a thousand entries of the index.
+const MAX_RULES: usize = 1_000_000;
+/// Most bytes of all names in the rules of one server.
+const MAX_TEXT: usize = 1 << 30;
 
 /// All rules of one server, checked and indexed. Immutable; share it behind an `Rc` or `Arc`.
 #[derive(Debug)]
 pub struct ServerPolicy {
     server: String,
+    ids: Texts,
+    /// Without their ids.
     rules: Vec<Rule>,
     risks: RiskIndex,
     index: Index,
@@ -33,20 +41,22 @@ impl ServerPolicy {
     pub fn new(source: PolicySource) -> Result<Self, PolicyError> {
         let PolicySource {
             server,
-            rules,
+            mut rules,
             risks,
         } = source;
-        if u32::try_from(rules.len()).is_err() {
-            return Err(PolicyError::TooManyRules {
-                server,
-                count: rules.len(),
-            });
+        if rules.len() > MAX_RULES || rules.iter().map(text_length).sum::<usize>() > MAX_TEXT {
+            return Err(PolicyError::TooLarge { server });
         }
         let regexes = check_rules(&rules)?;
+        let mut ids = Texts::default();
+        for rule in &mut rules {
+            ids.push(&std::mem::take(&mut rule.id));
+        }
         let mut risks = RiskIndex::new(&risks);
         let index = Index::new(&rules, &mut risks);
         Ok(Self {
             server,
+            ids,
             rules,
             risks,
             index,
@@ -66,7 +76,7 @@ impl ServerPolicy {
     pub fn decide(&self, query: &Query<'_>) -> Decision {
         let scope = Scope::new(&self.server, &self.risks, query);
         self.tally(&scope, |_| false)
-            .decision(&self.rules, query.target)
+            .decision(&self.ids, &self.rules, query.target)
     }
 
     /// Whether a list may show the target to the principal: unless it is denied for all arguments.
@@ -85,8 +95,8 @@ impl ServerPolicy {
     /// Decides, and tells how every rule of the policy fared, in the order of the policy.
     pub fn explain(&self, query: &Query<'_>) -> (Decision, Vec<RuleTrace>) {
         let scope = Scope::new(&self.server, &self.risks, query);
-        let traces = self.rules.iter().map(|rule| RuleTrace {
-            rule: rule.id.clone(),
+        let traces = (0..).zip(&self.rules).map(|(number, rule)| RuleTrace {
+            rule: self.ids.get(number).to_owned(),
             outcome: self.trace(rule, &scope),
         });
         (self.decide(query), traces.collect())
@@ -102,11 +112,16 @@ impl ServerPolicy {
         } else {
             usize::MAX
         };
-        for number in self.index.matching(&self.rules, scope) {
-            let Some(rule) = self.rules.get(number as usize) else {
-                continue;
+        for rule in self.index.matching(&self.rules, scope) {
+            let (outcome, steps) = if rule.conditional() {
+                let condition = self
+                    .rules
+                    .get(rule.number() as usize)
+                    .and_then(|r| r.when.as_ref());
+                self.condition(condition, scope, MAX_CONDITION_STEPS.min(left))
+            } else {
+                (Outcome::True, 0)
             };
-            let (outcome, steps) = self.condition(rule, scope, MAX_CONDITION_STEPS.min(left));
             // The decision as a whole is out of steps. Which rule met the end depends on their order, so
             // the effect must not depend on what that rule asks for.
             if left < MAX_CONDITION_STEPS && outcome == Outcome::Failed(Failure::TooManySteps) {
@@ -114,7 +129,7 @@ impl ServerPolicy {
                 break;
             }
             left = left.saturating_sub(steps);
-            tally.record(number, &rule.effect, outcome);
+            tally.record(rule, outcome);
             if enough(&tally) {
                 break;
             }
@@ -124,11 +139,11 @@ impl ServerPolicy {
 
     fn condition<'a>(
         &'a self,
-        rule: &'a Rule,
+        condition: Option<&'a Expr>,
         scope: &'a Scope<'a>,
         steps: usize,
     ) -> (Outcome<'a>, usize) {
-        match &rule.when {
+        match condition {
             None => (Outcome::True, 0),
             Some(condition) => evaluate(condition, scope, &self.regexes, steps),
         }
@@ -142,7 +157,10 @@ impl ServerPolicy {
         if !covers(rule, scope) {
             return RuleOutcome::OtherTarget;
         }
-        match self.condition(rule, scope, MAX_CONDITION_STEPS).0 {
+        match self
+            .condition(rule.when.as_ref(), scope, MAX_CONDITION_STEPS)
+            .0
+        {
             Outcome::True => RuleOutcome::Matched,
             Outcome::False => RuleOutcome::ConditionFalse,
             Outcome::Unknown => RuleOutcome::ConditionUnknown,
@@ -177,4 +195,28 @@ fn check_rules(rules: &[Rule]) -> Result<Regexes, PolicyError> {
         }
     }
     Ok(regexes)
+}
+
+/// Bytes of all names and patterns of a rule.
+fn text_length(rule: &Rule) -> usize {
+    let Rule {
+        id,
+        subjects,
+        targets,
+        ..
+    } = rule;
+    let subjects = [
+        &subjects.users,
+        &subjects.agents,
+        &subjects.roles,
+        &subjects.groups,
+    ];
+    let targets = [
+        &targets.tools,
+        &targets.resources,
+        &targets.prompts,
+        &targets.methods,
+    ];
+    let names = subjects.into_iter().chain(targets).flatten();
+    names.chain([id]).map(String::len).sum()
 }

@@ -1,9 +1,9 @@
 //! Builds the index.
 
-use rustc_hash::FxHashMap;
-
-use super::{Bucket, Check, Index, RiskIndex, Span, SubjectNumbers, patterns::Patterns};
-use crate::policy::{Rule, Subjects};
+use super::row::{Kind, Match, Traits};
+use super::{Index, RiskIndex, SubjectNumbers, patterns::Patterns};
+use crate::policy::{Rule, RuleEffect, Subjects};
+use crate::text::TextMap;
 
 /// Most entries that one rule may take in the index. One with more (hundreds of tools for hundreds of
 /// roles) stands under everyone, and its subjects are checked each time.
@@ -11,65 +11,59 @@ const MAX_ENTRIES: usize = 1024;
 
 /// One of the lists of [`Subjects`].
 #[derive(Clone, Copy)]
-enum Kind {
-    User,
-    Agent,
-    Group,
-    Role,
+enum List {
+    Users,
+    Agents,
+    Groups,
+    Roles,
+}
+
+/// The rules of one pattern, while they are gathered.
+#[derive(Default)]
+struct Gathered {
+    everyone: Vec<Match>,
+    by_subject: Vec<(u32, Match)>,
 }
 
 impl Index {
     pub(crate) fn new(rules: &[Rule], risks: &mut RiskIndex) -> Self {
         let mut index = Self::default();
-        let mut everyone: Vec<Vec<u32>> = Vec::new();
-        let mut by_subject: FxHashMap<(u32, u32), Vec<u32>> = FxHashMap::default();
+        let mut gathered: Vec<Gathered> = Vec::new();
         let frequencies = index.subjects.count(rules);
         for (number, rule) in (0_u32..).zip(rules) {
-            let buckets = index.buckets_for(rule, risks, &mut everyone);
-            let subjects = index.rarest(&rule.subjects, &frequencies);
-            let entries = buckets
-                .len()
-                .saturating_mul(subjects.as_ref().map_or(1, |(_, all)| all.len()));
-            let subjects = subjects.filter(|_| entries <= MAX_ENTRIES);
-            let lists = lists(&rule.subjects)
-                .iter()
-                .filter(|(_, names)| !names.is_empty())
-                .count();
-            index.checks.push(Check {
-                subjects: lists > usize::from(subjects.is_some()),
-                risks: !rule.targets.risks.is_empty(),
-            });
+            let buckets = index.buckets_for(rule, risks, &mut gathered);
+            let subjects = index
+                .rarest(&rule.subjects, &frequencies)
+                .filter(|subjects| buckets.len().saturating_mul(subjects.len()) <= MAX_ENTRIES);
+            let rule = Match::new(number, traits(rule, subjects.is_some()));
             for bucket in buckets {
+                let Some(bucket) = gathered.get_mut(bucket as usize) else {
+                    continue;
+                };
                 match &subjects {
-                    Some((_, subjects)) => {
-                        for subject in subjects {
-                            by_subject
-                                .entry((bucket, *subject))
-                                .or_default()
-                                .push(number);
-                        }
+                    Some(subjects) => {
+                        bucket
+                            .by_subject
+                            .extend(subjects.iter().map(|subject| (*subject, rule)));
                     }
-                    None => everyone
-                        .get_mut(bucket as usize)
-                        .into_iter()
-                        .for_each(|all| all.push(number)),
+                    None => bucket.everyone.push(rule),
                 }
             }
         }
-        index.flatten(everyone, by_subject);
+        index.finish(gathered);
         index
     }
 
-    /// The buckets that a rule belongs to, new ones included.
+    /// Numbers of the buckets that a rule belongs to, new ones included.
     fn buckets_for(
         &mut self,
         rule: &Rule,
         risks: &mut RiskIndex,
-        everyone: &mut Vec<Vec<u32>>,
+        gathered: &mut Vec<Gathered>,
     ) -> Vec<u32> {
         let mut next = || {
-            everyone.push(Vec::new());
-            u32::try_from(everyone.len().saturating_sub(1)).unwrap_or(u32::MAX)
+            gathered.push(Gathered::default());
+            u32::try_from(gathered.len().saturating_sub(1)).unwrap_or(u32::MAX)
         };
         let targets = &rule.targets;
         let mut buckets = Vec::new();
@@ -97,44 +91,66 @@ impl Index {
     }
 
     /// The subjects of the list of which the fewest rules speak.
-    fn rarest(&self, subjects: &Subjects, frequencies: &[usize]) -> Option<(usize, Vec<u32>)> {
-        lists(subjects)
+    fn rarest(&self, subjects: &Subjects, frequencies: &[usize]) -> Option<Vec<u32>> {
+        let candidates = lists(subjects)
             .into_iter()
-            .filter(|(_, names)| !names.is_empty())
-            .map(|(kind, names)| {
-                let mut numbers: Vec<u32> = names
-                    .iter()
-                    .filter_map(|name| self.subjects.table(kind).get(name).copied())
-                    .collect();
-                numbers.sort_unstable();
-                numbers.dedup();
-                let rules = numbers
-                    .iter()
-                    .filter_map(|number| frequencies.get(*number as usize))
-                    .sum();
-                (rules, numbers)
-            })
-            .min_by_key(|(rules, _)| *rules)
+            .filter(|(_, names)| !names.is_empty());
+        let numbered = candidates.map(|(list, names)| {
+            let table = self.subjects.table(list);
+            let numbers = names
+                .iter()
+                .filter_map(|name| table.get(name.as_bytes()).copied());
+            let mut numbers: Vec<u32> = numbers.collect();
+            numbers.sort_unstable();
+            numbers.dedup();
+            numbers
+        });
+        numbered.min_by_key(|numbers| {
+            let rules = numbers
+                .iter()
+                .filter_map(|number| frequencies.get(*number as usize));
+            rules.sum::<usize>()
+        })
     }
 
-    /// Puts all rules in one row, so that a bucket is two numbers rather than an allocation.
-    fn flatten(&mut self, everyone: Vec<Vec<u32>>, by_subject: FxHashMap<(u32, u32), Vec<u32>>) {
-        self.buckets = vec![Bucket::default(); everyone.len()];
-        for (bucket, numbers) in self.buckets.iter_mut().zip(everyone) {
-            bucket.everyone = append(&mut self.rules, numbers);
+    /// Lays the buckets out in a row, and has the patterns point at them.
+    fn finish(&mut self, gathered: Vec<Gathered>) {
+        let row = &mut self.row;
+        let buckets = gathered.into_iter();
+        let starts: Vec<u32> = buckets
+            .map(|bucket| row.push(&bucket.everyone, bucket.by_subject))
+            .collect();
+        row.shrink();
+        let start = |number: u32| starts.get(number as usize).copied().unwrap_or(u32::MAX);
+        for patterns in [
+            &mut self.tools,
+            &mut self.resources,
+            &mut self.prompts,
+            &mut self.methods,
+        ] {
+            patterns.renumber(start);
         }
-        // Neighbours in the row are neighbours in the policy, whatever the order of the hash map.
-        let mut entries: Vec<_> = by_subject.into_iter().collect();
-        entries.sort_unstable();
-        self.by_subject.reserve(entries.len());
-        for (key, numbers) in entries {
-            if let Some(bucket) = self.buckets.get_mut(key.0 as usize) {
-                bucket.by_subject = true;
-            }
-            self.by_subject
-                .insert(key, append(&mut self.rules, numbers));
-        }
-        self.rules.shrink_to_fit();
+        self.classes
+            .values_mut()
+            .for_each(|bucket| *bucket = start(*bucket));
+    }
+}
+
+/// What is left to check once a rule is found; `by_subject` if it is found by one of its subject lists.
+fn traits(rule: &Rule, by_subject: bool) -> Traits {
+    let lists = lists(&rule.subjects)
+        .iter()
+        .filter(|(_, names)| !names.is_empty())
+        .count();
+    Traits {
+        kind: match rule.effect {
+            RuleEffect::Allow => Kind::Allow,
+            RuleEffect::Approve(_) => Kind::Approve,
+            RuleEffect::Deny => Kind::Deny,
+        },
+        conditional: rule.when.is_some(),
+        subjects: lists > usize::from(by_subject),
+        risks: !rule.targets.risks.is_empty() && !rule.targets.tools.is_empty(),
     }
 }
 
@@ -143,18 +159,16 @@ impl SubjectNumbers {
     fn count(&mut self, rules: &[Rule]) -> Vec<usize> {
         let mut frequencies: Vec<usize> = Vec::new();
         for rule in rules {
-            for (kind, names) in lists(&rule.subjects) {
+            for (list, names) in lists(&rule.subjects) {
                 for name in names {
                     let next = self.count;
-                    let number = match self.table(kind).get(name) {
-                        Some(number) => *number,
-                        None => {
-                            self.table_mut(kind).insert(name.clone(), next);
-                            self.count = next.saturating_add(1);
-                            frequencies.push(0);
-                            next
-                        }
-                    };
+                    let number = *self
+                        .table_mut(list)
+                        .get_or_insert_with(name.as_bytes(), || next);
+                    if number == next {
+                        self.count = next.saturating_add(1);
+                        frequencies.push(0);
+                    }
                     if let Some(frequency) = frequencies.get_mut(number as usize) {
                         *frequency = frequency.saturating_add(1);
                     }
@@ -164,37 +178,30 @@ impl SubjectNumbers {
         frequencies
     }
 
-    fn table(&self, kind: Kind) -> &FxHashMap<String, u32> {
-        match kind {
-            Kind::User => &self.users,
-            Kind::Agent => &self.agents,
-            Kind::Group => &self.groups,
-            Kind::Role => &self.roles,
+    fn table(&self, list: List) -> &TextMap<u32> {
+        match list {
+            List::Users => &self.users,
+            List::Agents => &self.agents,
+            List::Groups => &self.groups,
+            List::Roles => &self.roles,
         }
     }
 
-    fn table_mut(&mut self, kind: Kind) -> &mut FxHashMap<String, u32> {
-        match kind {
-            Kind::User => &mut self.users,
-            Kind::Agent => &mut self.agents,
-            Kind::Group => &mut self.groups,
-            Kind::Role => &mut self.roles,
+    fn table_mut(&mut self, list: List) -> &mut TextMap<u32> {
+        match list {
+            List::Users => &mut self.users,
+            List::Agents => &mut self.agents,
+            List::Groups => &mut self.groups,
+            List::Roles => &mut self.roles,
         }
     }
 }
 
-fn lists(subjects: &Subjects) -> [(Kind, &[String]); 4] {
+fn lists(subjects: &Subjects) -> [(List, &[String]); 4] {
     [
-        (Kind::User, &subjects.users),
-        (Kind::Agent, &subjects.agents),
-        (Kind::Group, &subjects.groups),
-        (Kind::Role, &subjects.roles),
+        (List::Users, &subjects.users),
+        (List::Agents, &subjects.agents),
+        (List::Groups, &subjects.groups),
+        (List::Roles, &subjects.roles),
     ]
-}
-
-fn append(row: &mut Vec<u32>, numbers: Vec<u32>) -> Span {
-    let start = u32::try_from(row.len()).unwrap_or(u32::MAX);
-    let length = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-    row.extend(numbers);
-    Span { start, length }
 }

@@ -7,20 +7,23 @@
 mod build;
 mod patterns;
 mod risks;
+mod row;
 
 pub(crate) use risks::RiskIndex;
+pub(crate) use row::{Kind, Match};
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::policy::{Rule, Subjects};
 use crate::scope::Scope;
+use crate::text::TextMap;
 use crate::{Principal, Target};
 use patterns::Patterns;
+use row::Row;
 
-/// Numbers of rules, ascending, that is in the order of the policy.
-pub(crate) type RuleNumbers = SmallVec<[u32; 16]>;
-type Buckets = SmallVec<[u32; 8]>;
+/// Rules that match a query, in the order of the policy.
+pub(crate) type Matches = SmallVec<[Match; 16]>;
 
 /// Which rules of one policy may speak of a query.
 #[derive(Debug, Default)]
@@ -32,113 +35,73 @@ pub(crate) struct Index {
     /// Buckets of the rules for any tool of a risk class, by the class's number.
     classes: FxHashMap<u32, u32>,
     subjects: SubjectNumbers,
-    buckets: Vec<Bucket>,
-    /// Rules of one subject in one bucket.
-    by_subject: FxHashMap<(u32, u32), Span>,
-    /// What the spans point into.
-    rules: Vec<u32>,
-    /// What is left to check, by rule.
-    checks: Vec<Check>,
-}
-
-/// The rules of one pattern.
-#[derive(Clone, Copy, Debug, Default)]
-struct Bucket {
-    everyone: Span,
-    /// Whether there are entries by subject too.
-    by_subject: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Span {
-    start: u32,
-    length: u32,
-}
-
-/// What the index has not checked already.
-#[derive(Clone, Copy, Debug, Default)]
-struct Check {
-    subjects: bool,
-    risks: bool,
+    row: Row,
 }
 
 /// Numbers of all subjects that some rule names.
 #[derive(Debug, Default)]
 struct SubjectNumbers {
-    users: FxHashMap<String, u32>,
-    agents: FxHashMap<String, u32>,
-    groups: FxHashMap<String, u32>,
-    roles: FxHashMap<String, u32>,
+    users: TextMap<u32>,
+    agents: TextMap<u32>,
+    groups: TextMap<u32>,
+    roles: TextMap<u32>,
     count: u32,
 }
 
 impl Index {
     /// The rules whose subjects and targets match the query, without repetition.
-    pub(crate) fn matching(&self, rules: &[Rule], scope: &Scope<'_>) -> RuleNumbers {
-        let buckets = self.buckets_of(scope);
-        let mut found = RuleNumbers::new();
-        let mut subjects: Option<SmallVec<[u32; 16]>> = None;
+    pub(crate) fn matching(&self, rules: &[Rule], scope: &Scope<'_>) -> Matches {
         let principal = scope.query.principal;
-        for number in buckets {
-            let Some(bucket) = self.buckets.get(number as usize) else {
-                continue;
+        let mut found = Matches::new();
+        let mut subjects: Option<SmallVec<[u32; 16]>> = None;
+        let mut collect = |candidate: Match| {
+            if check(candidate, rules, scope) {
+                found.push(candidate);
+            }
+        };
+        self.buckets_of(scope, |start| {
+            let Some(bucket) = self.row.bucket(start) else {
+                return;
             };
-            self.collect(bucket.everyone, rules, scope, &mut found);
-            if !bucket.by_subject {
-                continue;
+            bucket.everyone().for_each(&mut collect);
+            if bucket.has_subjects() {
+                let subjects = subjects.get_or_insert_with(|| self.subjects.of(principal));
+                bucket.of_subjects(subjects, &mut collect);
             }
-            for subject in subjects.get_or_insert_with(|| self.subjects.of(principal)) {
-                if let Some(span) = self.by_subject.get(&(number, *subject)) {
-                    self.collect(*span, rules, scope, &mut found);
-                }
-            }
-        }
+        });
         found.sort_unstable();
         found.dedup();
         found
     }
 
-    fn buckets_of(&self, scope: &Scope<'_>) -> Buckets {
-        let mut buckets = Buckets::new();
+    fn buckets_of(&self, scope: &Scope<'_>, mut found: impl FnMut(u32)) {
         match scope.query.target {
             Target::Tool(name) => {
-                self.tools.find(name, |bucket| buckets.push(bucket));
+                self.tools.find(name, &mut found);
                 if !self.classes.is_empty() {
                     let classes = scope.classes().iter();
-                    buckets.extend(classes.filter_map(|class| self.classes.get(class).copied()));
+                    classes
+                        .filter_map(|class| self.classes.get(class).copied())
+                        .for_each(found);
                 }
             }
-            Target::Resource(uri) => self.resources.find(uri, |bucket| buckets.push(bucket)),
-            Target::Prompt(name) => self.prompts.find(name, |bucket| buckets.push(bucket)),
-            Target::Method(name) => self.methods.find(name, |bucket| buckets.push(bucket)),
+            Target::Resource(uri) => self.resources.find(uri, found),
+            Target::Prompt(name) => self.prompts.find(name, found),
+            Target::Method(name) => self.methods.find(name, found),
         }
-        buckets
     }
+}
 
-    fn collect(&self, span: Span, rules: &[Rule], scope: &Scope<'_>, found: &mut RuleNumbers) {
-        let start = span.start as usize;
-        let end = start.saturating_add(span.length as usize);
-        for number in self.rules.get(start..end).unwrap_or_default() {
-            if self.check(*number, rules, scope) {
-                found.push(*number);
-            }
-        }
+/// Checks what the index has not.
+fn check(candidate: Match, rules: &[Rule], scope: &Scope<'_>) -> bool {
+    if !candidate.subjects() && !candidate.risks() {
+        return true;
     }
-
-    fn check(&self, number: u32, rules: &[Rule], scope: &Scope<'_>) -> bool {
-        let check = self
-            .checks
-            .get(number as usize)
-            .copied()
-            .unwrap_or_default();
-        if !check.subjects && !check.risks {
-            return true;
-        }
-        rules.get(number as usize).is_some_and(|rule| {
-            (!check.subjects || speaks_of(&rule.subjects, scope.query.principal))
-                && (!check.risks || covers(rule, scope))
-        })
-    }
+    let is_tool = matches!(scope.query.target, Target::Tool(_));
+    rules.get(candidate.number() as usize).is_some_and(|rule| {
+        (!candidate.subjects() || speaks_of(&rule.subjects, scope.query.principal))
+            && (!candidate.risks() || !is_tool || scope.has_class_of(&rule.targets.risks))
+    })
 }
 
 impl SubjectNumbers {
@@ -151,10 +114,14 @@ impl SubjectNumbers {
             groups,
             ..
         } = principal;
-        let user = self.users.get(user).into_iter();
-        let agent = self.agents.get(agent).into_iter();
-        let groups = groups.iter().filter_map(|group| self.groups.get(group));
-        let roles = roles.iter().filter_map(|role| self.roles.get(role));
+        let user = self.users.get(user.as_bytes()).into_iter();
+        let agent = self.agents.get(agent.as_bytes()).into_iter();
+        let groups = groups
+            .iter()
+            .filter_map(|group| self.groups.get(group.as_bytes()));
+        let roles = roles
+            .iter()
+            .filter_map(|role| self.roles.get(role.as_bytes()));
         user.chain(agent)
             .chain(groups)
             .chain(roles)

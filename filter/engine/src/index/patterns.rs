@@ -1,13 +1,12 @@
 //! Finds the patterns that match a name.
 
-use rustc_hash::FxHashMap;
-
 use crate::glob::{self, Shape};
+use crate::text::TextMap;
 
 /// Distinct patterns and the number that each stands for.
 #[derive(Debug, Default)]
 pub(crate) struct Patterns {
-    exact: FxHashMap<String, u32>,
+    exact: TextMap<u32>,
     prefixes: Ends,
     suffixes: Ends,
     any: Option<u32>,
@@ -18,17 +17,12 @@ pub(crate) struct Patterns {
 /// Patterns by one literal end.
 #[derive(Debug, Default)]
 struct Ends {
-    by_end: FxHashMap<Box<[u8]>, Vec<End>>,
-    /// The lengths that occur, ascending.
+    /// Patterns with nothing after the end but a `*`.
+    complete: TextMap<u32>,
+    /// Patterns with more, which is tried.
+    partial: TextMap<Vec<(String, u32)>>,
+    /// The lengths of ends that occur, ascending.
     lengths: Vec<usize>,
-}
-
-#[derive(Debug)]
-struct End {
-    number: u32,
-    pattern: String,
-    /// Whether the end is all there is to check.
-    complete: bool,
 }
 
 impl Patterns {
@@ -36,10 +30,7 @@ impl Patterns {
     pub(crate) fn number(&mut self, pattern: &str, next: impl FnOnce() -> u32) -> u32 {
         match glob::shape(pattern) {
             Shape::Any => *self.any.get_or_insert_with(next),
-            Shape::Exact(name) => match self.exact.get(name) {
-                Some(number) => *number,
-                None => *self.exact.entry(name.to_owned()).or_insert_with(next),
-            },
+            Shape::Exact(name) => *self.exact.get_or_insert_with(name.as_bytes(), next),
             Shape::Prefix(prefix, complete) => {
                 self.prefixes
                     .number(prefix.as_bytes(), pattern, complete, next)
@@ -48,20 +39,29 @@ impl Patterns {
                 self.suffixes
                     .number(suffix.as_bytes(), pattern, complete, next)
             }
-            Shape::Loose => match self.loose.iter().find(|(known, _)| known == pattern) {
-                Some((_, number)) => *number,
-                None => {
-                    let number = next();
-                    self.loose.push((pattern.to_owned(), number));
-                    number
-                }
-            },
+            Shape::Loose => number_in(&mut self.loose, pattern, next),
+        }
+    }
+
+    /// Replaces every number.
+    pub(crate) fn renumber(&mut self, new: impl Fn(u32) -> u32) {
+        let Self {
+            exact,
+            prefixes,
+            suffixes,
+            any,
+            loose,
+        } = self;
+        let ends = [prefixes, suffixes].into_iter().flat_map(Ends::numbers_mut);
+        let loose = loose.iter_mut().map(|(_, number)| number);
+        for number in exact.values_mut().chain(ends).chain(any).chain(loose) {
+            *number = new(*number);
         }
     }
 
     /// Calls `found` once for every pattern that matches.
     pub(crate) fn find(&self, name: &str, mut found: impl FnMut(u32)) {
-        if let Some(number) = self.exact.get(name) {
+        if let Some(number) = self.exact.get(name.as_bytes()) {
             found(*number);
         }
         if let Some(number) = self.any {
@@ -98,20 +98,27 @@ impl Ends {
         complete: bool,
         next: impl FnOnce() -> u32,
     ) -> u32 {
-        let known = self.by_end.entry(end.into()).or_default();
-        if let Some(end) = known.iter().find(|end| end.pattern == pattern) {
-            return end.number;
-        }
-        let number = next();
-        known.push(End {
-            number,
-            pattern: pattern.to_owned(),
-            complete,
-        });
         if let Err(at) = self.lengths.binary_search(&end.len()) {
             self.lengths.insert(at, end.len());
         }
-        number
+        if complete {
+            *self.complete.get_or_insert_with(end, next)
+        } else {
+            number_in(
+                self.partial.get_or_insert_with(end, Vec::new),
+                pattern,
+                next,
+            )
+        }
+    }
+
+    fn numbers_mut(&mut self) -> impl Iterator<Item = &mut u32> {
+        let partial = self
+            .partial
+            .values_mut()
+            .flatten()
+            .map(|(_, number)| number);
+        self.complete.values_mut().chain(partial)
     }
 
     fn lengths_up_to(&self, length: usize) -> impl Iterator<Item = &usize> {
@@ -121,12 +128,27 @@ impl Ends {
     }
 
     fn find(&self, end: &[u8], name: &str, found: &mut impl FnMut(u32)) {
-        for end in self.by_end.get(end).map(Vec::as_slice).unwrap_or_default() {
-            if end.complete || glob::matches(&end.pattern, name) {
-                found(end.number);
+        if let Some(number) = self.complete.get(end) {
+            found(*number);
+        }
+        if self.partial.is_empty() {
+            return;
+        }
+        for (pattern, number) in self.partial.get(end).map(Vec::as_slice).unwrap_or_default() {
+            if glob::matches(pattern, name) {
+                found(*number);
             }
         }
     }
+}
+
+fn number_in(known: &mut Vec<(String, u32)>, pattern: &str, next: impl FnOnce() -> u32) -> u32 {
+    if let Some((_, number)) = known.iter().find(|(text, _)| text == pattern) {
+        return *number;
+    }
+    let number = next();
+    known.push((pattern.to_owned(), number));
+    number
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use crate::RiskAssignment;
 #[derive(Debug, Default)]
 pub(crate) struct RiskIndex {
     patterns: Patterns,
-    /// Classes by the number of the pattern.
-    classes: Vec<Vec<u32>>,
+    /// The distinct sets of classes that patterns give, by the number of the pattern.
+    sets: Vec<Vec<u32>>,
     /// Names of the classes by their number, in the order of the assignments.
     names: Vec<String>,
     numbers: FxHashMap<String, u32>,
@@ -20,19 +20,36 @@ pub(crate) struct RiskIndex {
 impl RiskIndex {
     pub(crate) fn new(assignments: &[RiskAssignment]) -> Self {
         let mut index = Self::default();
+        let mut by_pattern: Vec<Vec<u32>> = Vec::new();
         for RiskAssignment { tools, classes } in assignments {
             let classes: Vec<u32> = classes.iter().map(|name| index.number(name)).collect();
             for pattern in tools {
-                let next = u32::try_from(index.classes.len()).unwrap_or(u32::MAX);
+                let next = u32::try_from(by_pattern.len()).unwrap_or(u32::MAX);
                 let number = index.patterns.number(pattern, || next);
                 if number == next {
-                    index.classes.push(Vec::new());
+                    by_pattern.push(Vec::new());
                 }
-                if let Some(known) = index.classes.get_mut(number as usize) {
+                if let Some(known) = by_pattern.get_mut(number as usize) {
                     known.extend(&classes);
                 }
             }
         }
+        // Thousands of tools share a few sets.
+        let mut known: FxHashMap<Vec<u32>, u32> = FxHashMap::default();
+        let sets: Vec<u32> = by_pattern
+            .into_iter()
+            .map(|mut set| {
+                set.sort_unstable();
+                set.dedup();
+                *known.entry(set).or_insert_with_key(|set| {
+                    index.sets.push(set.clone());
+                    u32::try_from(index.sets.len().saturating_sub(1)).unwrap_or(u32::MAX)
+                })
+            })
+            .collect();
+        index
+            .patterns
+            .renumber(|pattern| sets.get(pattern as usize).copied().unwrap_or(u32::MAX));
         index
     }
 
@@ -50,14 +67,8 @@ impl RiskIndex {
     /// Numbers of the classes of a tool, ascending.
     pub(crate) fn classes(&self, tool: &str) -> SmallVec<[u32; 4]> {
         let mut classes = SmallVec::new();
-        self.patterns.find(tool, |pattern| {
-            classes.extend(
-                self.classes
-                    .get(pattern as usize)
-                    .into_iter()
-                    .flatten()
-                    .copied(),
-            );
+        self.patterns.find(tool, |set| {
+            classes.extend(self.sets.get(set as usize).into_iter().flatten().copied());
         });
         classes.sort_unstable();
         classes.dedup();
