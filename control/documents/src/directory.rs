@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::{Documents, MAX_FILE_BYTES, MAX_FILES, Problems, load};
+use crate::{MAX_FILE_BYTES, MAX_FILES};
 
 /// Why the documents of a directory are not loaded.
 #[derive(Debug, thiserror::Error)]
@@ -29,18 +29,6 @@ pub enum ReadError {
         /// The directory.
         path: PathBuf,
     },
-    /// The documents have problems.
-    #[error(transparent)]
-    Problems(#[from] Problems),
-}
-
-/// Loads the documents of a directory, see [`read_dir`] and [`load`].
-///
-/// # Errors
-///
-/// When a file cannot be read, and when the documents have problems.
-pub fn load_dir(directory: &Path) -> Result<Documents, ReadError> {
-    Ok(load(&read_dir(directory)?)?)
 }
 
 /// The files `*.yaml` and `*.yml` of a directory, sorted by name. Subdirectories and hidden files are left out;

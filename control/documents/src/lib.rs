@@ -25,7 +25,7 @@ mod suggest;
 mod summary;
 mod yaml;
 
-pub use directory::{ReadError, load_dir, read_dir};
+pub use directory::{ReadError, read_dir};
 pub use documents::{AuditArguments, Documents, IssuerDocument, KeySource, Limits, ServerDocument};
 pub use explain::{Explanation, Question, QuestionError, RuleReport, explain};
 pub use load::{MAX_FILE_BYTES, MAX_FILES, load};

@@ -1,5 +1,11 @@
 //! What conditions compile to, and which are refused.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use std::path::PathBuf;
 
 use expect_test::{Expect, expect};
