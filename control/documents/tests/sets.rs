@@ -282,3 +282,10 @@ fn directories() {
         Err(ReadError::Io { .. })
     ));
 }
+
+#[test]
+fn the_documents_of_the_quick_start_are_valid() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../envoy/local/documents");
+    let documents = load(&read_dir(&directory).unwrap()).map_err(|problems| problems.to_string());
+    assert_eq!(documents.err(), None);
+}
