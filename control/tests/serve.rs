@@ -192,10 +192,8 @@ async fn nothing_is_pushed_before_good_documents_are_there() {
     let mut filter = Filter::connect(&serving, &[]).await;
     serving.logged("a filter subscribed").await;
     for (name, text) in [("i.yaml", ISSUER), ("s.yml", &server("crm"))] {
-        // In one step each, and only the second makes the set a good one.
-        let unfinished = folder.path("unfinished");
-        fs::write(&unfinished, text).expect("written");
-        fs::rename(unfinished, folder.config().join(name)).expect("moved");
+        // Only the second makes the set a good one.
+        folder.write(name, text);
     }
     let mut names = Vec::new();
     while names.len() < 2 {

@@ -11,7 +11,8 @@ use gatehold_proto::discovery::AggregatedDiscoveryServiceClient;
 use gatehold_wire::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
 use gatehold_wire::{ISSUER_TYPE_URL, SERVER_TYPE_URL};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -52,8 +53,11 @@ impl Folder {
         self.path("config")
     }
 
+    /// In one step: a half-written file may be valid.
     pub fn write(&self, name: &str, text: &str) {
-        fs::write(self.config().join(name), text).expect("written");
+        let unfinished = self.path("unfinished");
+        fs::write(&unfinished, text).expect("written");
+        fs::rename(unfinished, self.config().join(name)).expect("moved");
     }
 }
 
@@ -136,17 +140,20 @@ impl Serving {
         AuditClient::new(self.channel().await)
     }
 
-    /// Body of a GET, and its status.
+    /// Status and the rest of the answer to a GET.
     pub async fn get(&self, path: &str) -> (u16, String) {
-        let answer = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("a client")
-            .get(format!("http://{}{path}", self.http))
-            .send()
-            .await
-            .expect("an answer");
-        (answer.status().as_u16(), answer.text().await.expect("text"))
+        let mut stream = TcpStream::connect(&self.http).await.expect("connects");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: control\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("text");
+        let status = answer
+            .split(' ')
+            .nth(1)
+            .expect("a status")
+            .parse()
+            .expect("a number");
+        (status, answer)
     }
 
     /// Ends it as an orchestrator does, and gives its exit code.
