@@ -1,4 +1,9 @@
 //! What is converted to the wire and back is what it was, and what is not well-formed is refused.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may panic"
+)]
 
 use gatehold_engine::{
     Approval, BinaryOp, Comprehension, ComprehensionKind, Expr, Function, Literal, PolicySource,

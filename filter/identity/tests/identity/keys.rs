@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 fn rsa_jwk(bits: usize) -> Value {
     let mut n = vec![0xff; bits.div_ceil(8)];
-    if bits % 8 != 0 {
+    if !bits.is_multiple_of(8) {
         n[0] = 0xff >> (8 - bits % 8);
     }
     json!({"kty": "RSA", "n": base64url(n), "e": "AQAB"})
@@ -172,7 +172,7 @@ fn which_key_a_token_is_tried_with() {
         Some(TokenError::KeyMismatch)
     );
     assert_eq!(
-        check(&[other.clone()], Value::Null),
+        check(std::slice::from_ref(&other), Value::Null),
         Some(TokenError::Signature)
     );
     // At most eight.

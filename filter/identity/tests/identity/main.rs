@@ -1,4 +1,9 @@
 //! The public API, from outside. One binary, since linking is what takes time.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may panic"
+)]
 
 mod foreign;
 mod keys;

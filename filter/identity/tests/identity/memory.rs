@@ -67,6 +67,8 @@ fn what_is_too_large_is_not_remembered() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn the_bounds_hold_and_nothing_is_mixed_up(
         steps in proptest::collection::vec((any::<bool>(), 0_u8..20, 0_usize..400, 0_u64..10), 0..200),

@@ -1,5 +1,7 @@
 //! Keys and tokens of the tests. The private keys are those that RFC 7515 and RFC 8037 publish.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::Signer as _;
@@ -74,10 +76,12 @@ pub(crate) fn with(mut object: Value, changes: Value) -> Value {
 
 /// Signs with ES256 and the key `ec`, whatever the header says.
 pub(crate) fn sign(header: &str, claims: &str) -> String {
-    let d = URL_SAFE_NO_PAD.decode(EC_D).unwrap();
-    let key = p256::ecdsa::SigningKey::from_slice(&d).unwrap();
+    static KEY: LazyLock<p256::ecdsa::SigningKey> = LazyLock::new(|| {
+        let d = URL_SAFE_NO_PAD.decode(EC_D).unwrap();
+        p256::ecdsa::SigningKey::from_slice(&d).unwrap()
+    });
     let message = format!("{}.{}", base64url(header), base64url(claims));
-    let signature: p256::ecdsa::Signature = key.sign(message.as_bytes());
+    let signature: p256::ecdsa::Signature = KEY.sign(message.as_bytes());
     format!("{message}.{}", base64url(signature.to_bytes()))
 }
 

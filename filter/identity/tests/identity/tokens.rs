@@ -1,6 +1,8 @@
 //! Which tokens are accepted, and why others are not.
 
-use crate::support::*;
+use crate::support::{self, *};
+use std::sync::LazyLock;
+
 use gatehold_identity::{Algorithm, MAX_TOKEN_BYTES, TokenError, verify};
 use proptest::prelude::*;
 use serde_json::json;
@@ -151,7 +153,8 @@ fn claims_and_clocks() {
 #[test]
 fn ambiguous_json() {
     let (header, claims) = (header().to_string(), claims().to_string());
-    let more = |object: &str, member: &str| format!("{},{member}}}", &object[..object.len() - 1]);
+    let more =
+        |object: &str, member: &str| format!("{},{member}}}", object.strip_suffix('}').unwrap());
     refused(
         &sign(&more(&header, r#""alg":"ES256""#), &claims),
         TokenError::Header,
@@ -200,7 +203,7 @@ fn not_a_compact_jws() {
     // The same signature in other letters: the unused bits of the last one.
     let last = good.chars().last().unwrap();
     let twin = char::from_u32(last as u32 + 1).unwrap();
-    let bad = format!("{}{twin}", &good[..good.len() - 1]);
+    let bad = format!("{}{twin}", good.strip_suffix(last).unwrap());
     assert!(check(&issuer(), &bad).is_err());
 }
 
@@ -219,12 +222,12 @@ fn the_limit_is_exact() {
 fn every_part_is_signed() {
     let good = token(json!({}), json!({}));
     let [header, claims, signature] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
-    let forged = base64url(with(crate::support::claims(), json!({"sub": "root"})).to_string());
+    let forged = base64url(with(support::claims(), json!({"sub": "root"})).to_string());
     refused(
         &format!("{header}.{forged}.{signature}"),
         TokenError::Signature,
     );
-    let forged = base64url(with(crate::support::header(), json!({"typ": "JWT"})).to_string());
+    let forged = base64url(with(support::header(), json!({"typ": "JWT"})).to_string());
     refused(
         &format!("{forged}.{claims}.{signature}"),
         TokenError::Signature,
@@ -232,7 +235,7 @@ fn every_part_is_signed() {
     refused(&format!("{header}.{claims}."), TokenError::Signature);
     refused(&format!("{header}.{claims}.AAAA"), TokenError::Signature);
     // What the claims say is not told before the signature is known to be good.
-    let expired = base64url(with(crate::support::claims(), json!({"exp": 0})).to_string());
+    let expired = base64url(with(support::claims(), json!({"exp": 0})).to_string());
     refused(
         &format!("{header}.{expired}.{signature}"),
         TokenError::Signature,
@@ -304,18 +307,21 @@ proptest! {
     }
 
     #[test]
-    fn any_header_and_claims_give_a_value_or_an_error(header in ".*", claims in ".*") {
-        let _ = check(&issuer(), &sign(&header, &claims));
+    fn any_header_and_claims_are_refused(header in ".*", claims in ".*") {
+        let claims = base64url(claims);
+        for header in [base64url(header), base64url(support::header().to_string())] {
+            let result = check(&issuer(), &format!("{header}.{claims}.AAAA"));
+            prop_assert!(result.is_err());
+        }
     }
 
     #[test]
-    fn no_changed_byte_is_accepted(at in 0_usize..300, by in 1_u8..255) {
-        let good = token(json!({}), json!({}));
-        let mut bytes = good.into_bytes();
-        let at = at % bytes.len();
-        bytes[at] = bytes[at].wrapping_add(by) & 0x7f;
+    fn no_changed_byte_is_accepted(at in any::<prop::sample::Index>(), by in 1_u8..128) {
+        static GOOD: LazyLock<String> = LazyLock::new(|| token(json!({}), json!({})));
+        let mut bytes = GOOD.clone().into_bytes();
+        let at = at.index(bytes.len());
+        bytes[at] = (bytes[at] + by) & 0x7f;
         let bad = String::from_utf8(bytes).unwrap();
-        prop_assume!(bad != token(json!({}), json!({})));
         prop_assert!(check(&issuer(), &bad).is_err());
     }
 }
