@@ -61,19 +61,14 @@ pub enum Unmatched {
 }
 
 /// Whether headers wait for the verdict too.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(from = "bool")]
 pub enum HoldHeaders {
     /// They do, which needs `allow_on_headers_stop_iteration`.
+    #[default]
     Hold,
     /// They go ahead.
     GoAhead,
-}
-
-impl Default for HoldHeaders {
-    fn default() -> Self {
-        Self::Hold
-    }
 }
 
 impl From<bool> for HoldHeaders {

@@ -47,7 +47,7 @@ pub fn save(
             }
             // Shared data cannot be removed, only emptied.
             Change::Removed(kind, name) => {
-                host.set_shared(&resource_key(cluster, *kind, name), &[])?
+                host.set_shared(&resource_key(cluster, *kind, name), &[])?;
             }
         }
     }

@@ -76,12 +76,12 @@ impl FakeHost {
 
     fn call<T>(&self, call: &'static str, f: impl FnOnce(&mut Inner) -> T) -> Result<T, HostError> {
         self.with(|inner| {
-            if let Some((failing, left)) = &mut inner.fail {
-                if *failing == call {
-                    match left.checked_sub(1) {
-                        Some(less) => *left = less,
-                        None => return Err(HostError::Status { call, status: 2 }),
-                    }
+            if let Some((failing, left)) = &mut inner.fail
+                && *failing == call
+            {
+                match left.checked_sub(1) {
+                    Some(less) => *left = less,
+                    None => return Err(HostError::Status { call, status: 2 }),
                 }
             }
             Ok(f(inner))

@@ -141,7 +141,7 @@ impl Exchange {
             return self.refuse(host, None, Refusal::not_ready(NO_POLICY));
         };
         match request::begin(&worker, self.snapshot.as_deref(), host) {
-            Err(refused) => self.refuse(host, refused.draft, refused.refusal),
+            Err(refused) => self.refuse(host, refused.draft.map(|draft| *draft), refused.refusal),
             Ok(request::Begun::Ignored) => {
                 self.state = State::Ignored;
                 Flow::Continue

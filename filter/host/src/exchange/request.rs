@@ -32,7 +32,7 @@ pub(super) enum Begun {
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) refusal: Refusal,
-    pub(super) draft: Option<Draft>,
+    pub(super) draft: Option<Box<Draft>>,
 }
 
 /// What was allowed.
@@ -93,7 +93,7 @@ pub(super) fn begin(
             match receive(worker, host, endpoint, &pairs, &mut draft) {
                 Err(refusal) => Err(Refused {
                     refusal,
-                    draft: Some(draft),
+                    draft: Some(Box::new(draft)),
                 }),
                 Ok((endpoint, principal, verb)) => Ok(Begun::Receiving(Box::new(Receiving {
                     endpoint,
@@ -237,11 +237,11 @@ fn withhold(host: &dyn Host, pairs: &HeaderPairs) -> Result<(), HostError> {
             continue;
         }
         // Names are ASCII in HTTP; what is not cannot be one of ours.
-        if let Ok(name) = std::str::from_utf8(name) {
-            if !removed.contains(&name) {
-                host.remove_header(Direction::Request, name)?;
-                removed.push(name);
-            }
+        if let Ok(name) = std::str::from_utf8(name)
+            && !removed.contains(&name)
+        {
+            host.remove_header(Direction::Request, name)?;
+            removed.push(name);
         }
     }
     Ok(())
