@@ -1,4 +1,5 @@
 //! Keys, fetched from a real HTTP server.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

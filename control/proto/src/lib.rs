@@ -6,7 +6,13 @@
 pub mod audit {
     pub use generated::{audit_client::AuditClient, audit_server};
 
-    #[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated code")]
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        reason = "generated code"
+    )]
     mod generated {
         include!(concat!(env!("OUT_DIR"), "/gatehold.audit.v1.rs"));
     }
@@ -19,7 +25,13 @@ pub mod discovery {
         aggregated_discovery_service_server,
     };
 
-    #[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated code")]
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        reason = "generated code"
+    )]
     mod generated {
         include!(concat!(env!("OUT_DIR"), "/envoy.service.discovery.v3.rs"));
     }

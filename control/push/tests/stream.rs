@@ -1,4 +1,5 @@
 //! The service over a real port, with a real client.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::any::Any;
 use std::net::SocketAddr;

@@ -1,4 +1,9 @@
 //! Conversations of one stream, as tables: what the client says or control publishes, and what is sent.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use gatehold_push::{Answer, MAX_NAMES, MAX_TYPES, RequestError, Resources, Subscriptions};
 use gatehold_wire::discovery::{DeltaDiscoveryRequest, Status};

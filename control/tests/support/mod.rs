@@ -20,11 +20,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
-pub const PATIENCE: Duration = Duration::from_secs(30);
-pub const BINARY: &str = env!("CARGO_BIN_EXE_gatehold");
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_gatehold");
 
 /// Looks again and again until there is something, or the patience ends.
-pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look().await {
@@ -36,25 +36,25 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
 }
 
 /// A folder with documents and everything else that `serve` needs.
-pub struct Folder(TempDir);
+pub(crate) struct Folder(TempDir);
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = Self(tempfile::tempdir().expect("a folder"));
         fs::create_dir(folder.config()).expect("made");
         folder
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.path("config")
     }
 
     /// In one step: a half-written file may be valid.
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let unfinished = self.path("unfinished");
         fs::write(&unfinished, text).expect("written");
         fs::rename(unfinished, self.config().join(name)).expect("moved");
@@ -62,15 +62,15 @@ impl Folder {
 }
 
 /// A running `gatehold serve`.
-pub struct Serving {
+pub(crate) struct Serving {
     child: Child,
     log: Arc<Mutex<String>>,
-    pub grpc: String,
-    pub http: String,
+    pub(crate) grpc: String,
+    pub(crate) http: String,
 }
 
 impl Serving {
-    pub async fn start(folder: &Folder, config: &Path) -> Self {
+    pub(crate) async fn start(folder: &Folder, config: &Path) -> Self {
         let ports = folder.path("ports.json");
         let _ = fs::remove_file(&ports);
         let mut child = Command::new(BINARY)
@@ -113,12 +113,12 @@ impl Serving {
         }
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().expect("whole").clone()
     }
 
     /// Waits until the log holds a line with this.
-    pub async fn logged(&self, part: &str) -> String {
+    pub(crate) async fn logged(&self, part: &str) -> String {
         let line = async || {
             let log = self.log();
             log.lines()
@@ -128,7 +128,7 @@ impl Serving {
         until(&format!("`{part}` in the log"), line).await
     }
 
-    pub async fn channel(&self) -> Channel {
+    pub(crate) async fn channel(&self) -> Channel {
         Channel::from_shared(format!("http://{}", self.grpc))
             .expect("a URL")
             .connect()
@@ -136,12 +136,12 @@ impl Serving {
             .expect("connects")
     }
 
-    pub async fn audit(&self) -> AuditClient<Channel> {
+    pub(crate) async fn audit(&self) -> AuditClient<Channel> {
         AuditClient::new(self.channel().await)
     }
 
     /// Status and the rest of the answer to a GET.
-    pub async fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.http).await.expect("connects");
         let request = format!("GET {path} HTTP/1.1\r\nhost: control\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.expect("sent");
@@ -157,7 +157,7 @@ impl Serving {
     }
 
     /// Ends it as an orchestrator does, and gives its exit code.
-    pub async fn stop(mut self) -> Option<i32> {
+    pub(crate) async fn stop(mut self) -> Option<i32> {
         let id = self.child.id().expect("running").to_string();
         let sent = Command::new("kill")
             .args(["-TERM", &id])
@@ -174,15 +174,15 @@ impl Serving {
 }
 
 /// A filter, as far as pushes go.
-pub struct Filter {
+pub(crate) struct Filter {
     requests: mpsc::Sender<DeltaDiscoveryRequest>,
-    pub responses: Streaming<DeltaDiscoveryResponse>,
+    pub(crate) responses: Streaming<DeltaDiscoveryResponse>,
     /// Type URL, name, version of what it holds.
-    pub held: Vec<(String, String, String)>,
+    pub(crate) held: Vec<(String, String, String)>,
 }
 
 impl Filter {
-    pub async fn connect(serving: &Serving, held: &[(String, String, String)]) -> Self {
+    pub(crate) async fn connect(serving: &Serving, held: &[(String, String, String)]) -> Self {
         let (requests, receiver) = mpsc::channel(8);
         for type_url in [ISSUER_TYPE_URL, SERVER_TYPE_URL] {
             let held = held.iter().filter(|(held, _, _)| held == type_url);
@@ -214,7 +214,7 @@ impl Filter {
     }
 
     /// Takes the next response and acknowledges it.
-    pub async fn take(&mut self) -> DeltaDiscoveryResponse {
+    pub(crate) async fn take(&mut self) -> DeltaDiscoveryResponse {
         let message = timeout(PATIENCE, self.responses.message())
             .await
             .expect("in time");
@@ -235,7 +235,7 @@ impl Filter {
     }
 
     /// The next response in short: names of what came, and of what went with a `-`.
-    pub async fn names(&mut self) -> Vec<String> {
+    pub(crate) async fn names(&mut self) -> Vec<String> {
         let response = self.take().await;
         let came = response
             .resources
