@@ -118,6 +118,13 @@ impl Call {
         self
     }
 
+    /// Sends it to another path.
+    #[must_use]
+    pub fn at(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
     /// Sends it over HTTP/2.
     #[must_use]
     pub fn http2(mut self) -> Self {

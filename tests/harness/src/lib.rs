@@ -22,7 +22,7 @@ mod docker;
 pub mod documents;
 pub mod envoy;
 mod error;
-mod harness;
+pub mod harness;
 pub mod http;
 pub mod message;
 pub mod peers;
