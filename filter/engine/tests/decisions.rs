@@ -427,3 +427,43 @@ fn a_reason_repeats_a_long_target_in_part() {
         format!("no rule allows tool `{}…`", "é".repeat(100))
     );
 }
+
+/// Sizes at which the index changes its ways: buckets too large to be scanned, rules with too many
+/// entries to stand under each subject.
+#[test]
+fn large_rules_and_buckets_decide_like_small_ones() {
+    let names = |prefix: &str, count: usize| -> Vec<String> {
+        (0..count)
+            .map(|number| format!("{prefix}{number}"))
+            .collect()
+    };
+    let mut wide = allow("wide", tools(&[]));
+    wide.targets.tools = names("tool", 40);
+    wide.subjects.roles = names("role", 40);
+    let mut rules = vec![wide];
+    for number in 0..100 {
+        let rule = allow(&format!("{number}"), tools(&["shared"]));
+        rules.push(roles(rule, &[&format!("role{number}"), "all"]));
+    }
+    let policy = policy(rules);
+    let check = |role: &[&str], tool: &str, expected: &[&str]| {
+        let principal = Principal {
+            roles: strings(role),
+            ..ann()
+        };
+        let decision = decide(&policy, &principal, Target::Tool(tool), &json!({}));
+        assert_eq!(decision.rules, expected, "{role:?} {tool}");
+    };
+    check(&["role39"], "tool39", &["wide"]);
+    check(&["role40"], "tool39", &[]);
+    check(&["role39"], "tool40", &[]);
+    check(&["role73"], "shared", &["73"]);
+    check(&["role9", "role73", "role9"], "shared", &["9", "73"]);
+    check(&["other"], "shared", &[]);
+    let all: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    check(
+        &["all", "role5"],
+        "shared",
+        &all.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
+}
