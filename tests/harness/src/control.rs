@@ -126,7 +126,10 @@ impl Control {
     pub async fn audit(&self) -> Result<Vec<Value>, HarnessError> {
         let mut export = command(&self.program, ["audit", "export", "--data"]);
         export.arg(data(&self.folder));
-        let output = export.output().await.map_err(HarnessError::io("run gatehold audit"))?;
+        let output = export
+            .output()
+            .await
+            .map_err(HarnessError::io("run gatehold audit"))?;
         if !output.status.success() {
             let errors = String::from_utf8_lossy(&output.stderr);
             return Err(HarnessError::Unexpected(format!(

@@ -67,8 +67,13 @@ impl Envoy {
             "--disable-hot-restart".to_owned(),
             "--drain-time-s".to_owned(),
             "1".to_owned(),
+            // The access log is read while it is written.
+            "--file-flush-interval-msec".to_owned(),
+            "50".to_owned(),
             "--log-level".to_owned(),
-            "info".to_owned(),
+            "warning".to_owned(),
+            "--component-log-level".to_owned(),
+            "wasm:info".to_owned(),
         ];
         let running = launch(tools, folder, &arguments, &log).await?;
         let mut envoy = Self {

@@ -267,7 +267,7 @@ pub fn mcp(request: &Received) -> Answer {
             { "uri": "crm://public/a", "name": "a" }, { "uri": "crm://internal/b", "name": "b" },
         ] }),
         "tools/call" => {
-            json!({ "content": [{ "type": "text", "text": format!("ran {}", named("name")) }] })
+            json!({ "content": [{ "type": "text", "text": format!("ran {}", named("name").as_str().unwrap_or_default()) }] })
         }
         "resources/read" => json!({ "contents": [{ "uri": named("uri"), "text": "read" }] }),
         "prompts/get" => json!({ "messages": [] }),
