@@ -123,12 +123,8 @@ impl Configured {
         let json = host.configuration().map_err(|error| error.to_string())?;
         let config = Config::parse(&json).map_err(|error| error.to_string())?;
         let metrics = Metrics::define(host).map_err(|error| error.to_string())?;
-        let text = |path: &[&str]| {
-            let bytes = host.property(path).unwrap_or_default();
-            String::from_utf8_lossy(&bytes).into_owned()
-        };
-        let node = text(&["node", "id"]);
-        let mut push = PushClient::new(node.clone(), text(&["node", "cluster"]));
+        let node = node(host, "id");
+        let mut push = PushClient::new(node.clone(), self::node(host, "cluster"));
         let worker = Rc::new(Worker::new(config, metrics, node));
         restore(host, &worker, &mut push);
         host.set_tick(TICK).map_err(|error| error.to_string())?;
@@ -335,6 +331,18 @@ impl Configured {
             }
         }
     }
+}
+
+/// A field of Envoy's node; empty when there is none. Versions differ in where they keep it.
+fn node(host: &dyn RootHost, field: &str) -> String {
+    let paths: [&[&str]; 2] = [&["xds", "node", field], &["node", field]];
+    let found = paths
+        .into_iter()
+        .filter_map(|path| host.property(path).ok());
+    let text = found.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    text.into_iter()
+        .find(|text| !text.is_empty())
+        .unwrap_or_default()
 }
 
 fn resend(host: &dyn RootHost, stream: u32, queue: &AuditQueue) -> Result<(), HostError> {

@@ -177,7 +177,7 @@ fn events_leave_in_batches_and_again_after_a_reconnect() {
     let (stream, request) = batch(count - 1);
     assert_eq!(
         (stream, request.batch, request.node.as_str()),
-        (2, 1, "node.id")
+        (2, 1, "xds.node.id")
     );
     assert_eq!(request.events[0].id, "e");
 
