@@ -1,0 +1,338 @@
+//! From the upstream's answer to the client.
+
+use super::*;
+
+#[test]
+fn lists_are_filtered_in_json() {
+    for config in [HOLD, GO_AHEAD] {
+        for end in [End::Piece, End::Empty, End::Trailers] {
+            let host = FakeHost::new();
+            let worker = testing::worker(&host, config);
+            let mut driver = answered(&host, &worker, &rpc("tools/list", json!({})));
+            let answer = list_answer(7);
+            let (left, right) = answer.split_at(40);
+            driver.response(
+                &[
+                    (":status", "200"),
+                    ("content-type", "application/json; charset=utf-8"),
+                    ("content-length", "9"),
+                ],
+                &[left, right],
+                end,
+            );
+            assert_eq!(names(&driver.client), ["get_a", "refund"]);
+            let length = host.with(|inner| {
+                inner.headers[1]
+                    .single("content-length")
+                    .map(<[u8]>::to_vec)
+            });
+            let expected = (config == HOLD).then(|| driver.client.len().to_string().into_bytes());
+            assert_eq!(length, expected);
+            driver.exchange.done(&host);
+            let events = testing::events(&worker);
+            assert_eq!(events.len(), 1);
+            assert_eq!((events[0].shown, events[0].hidden), (2, 2));
+            assert_eq!(events[0].outcome, "ok");
+        }
+    }
+}
+
+#[test]
+fn lists_are_filtered_in_events_and_the_rest_is_byte_identical() {
+    let host = FakeHost::new();
+    let worker = testing::worker(&host, HOLD);
+    let mut driver = answered(&host, &worker, &rpc("tools/list", json!({})));
+    let before = b": hi\n\nid: 1\r\ndata:\r\n\r\n".as_slice();
+    let note =
+        b"data: {\"jsonrpc\":\"2.0\",\ndata: \"method\":\"notifications/message\"}\n\n".as_slice();
+    let list = [
+        b"event: message\ndata: ".as_slice(),
+        &list_answer(7),
+        b"\n\n",
+    ]
+    .concat();
+    let flow = driver.response(SSE, &[before, note, &list[..30]], End::Open);
+    assert_eq!(flow, Flow::Continue);
+    assert_eq!(driver.client, [before, note].concat());
+    driver.body(Direction::Response, &[&list[30..]], End::Empty);
+    let rest = driver.client[before.len() + note.len()..].to_vec();
+    let data = rest.strip_prefix(b"event: message\ndata: ").unwrap();
+    assert_eq!(
+        names(data.strip_suffix(b"\n\n").unwrap()),
+        ["get_a", "refund"]
+    );
+    driver.exchange.done(&host);
+    assert_eq!(testing::events(&worker).len(), 1);
+}
+
+#[test]
+fn replayed_lists_are_filtered_on_get_streams() {
+    let host = FakeHost::new();
+    let worker = testing::worker(&host, HOLD);
+    let mut driver = Driver::new(&host, &worker);
+    let bearer = bearer(&["support"]);
+    let get = headers(&bearer, &[(":method", "GET"), ("last-event-id", "4")]);
+    assert_eq!(driver.request(&get, &[], End::Piece), Flow::Continue);
+    let list = [b"data: ".as_slice(), &list_answer(3), b"\n\n"].concat();
+    driver.response(SSE, &[&list], End::Open);
+    assert!(!driver.client.is_empty());
+    assert!(
+        !String::from_utf8(driver.client.clone())
+            .unwrap()
+            .contains("drop_all")
+    );
+    let events = testing::events(&worker);
+    assert_eq!((events.len(), events[0].method.as_str()), (1, "GET"));
+    driver.exchange.done(&host);
+    assert_eq!(testing::events(&worker).len(), 0);
+}
+
+#[track_caller]
+fn check_answer(headers: &[(&str, &str)], body: &[u8], status: Option<u32>, outcome: &str) {
+    let host = FakeHost::new();
+    let worker = testing::worker(&host, HOLD);
+    let mut driver = answered(&host, &worker, &call("get_a", json!({})));
+    let pieces: &[&[u8]] = if body.is_empty() { &[] } else { &[body] };
+    driver.response(headers, pieces, End::Piece);
+    driver.exchange.done(&host);
+    driver.exchange.done(&host);
+    assert_eq!(
+        host.with(|inner| inner.replies.first().map(|reply| reply.status)),
+        status
+    );
+    if status.is_none() {
+        assert_eq!(driver.client, body);
+    }
+    assert_eq!(
+        host.with(|inner| inner.headers[1]
+            .single("www-authenticate")
+            .map(<[u8]>::to_vec)),
+        None
+    );
+    let events = testing::events(&worker);
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].outcome, outcome);
+}
+
+#[test]
+fn answers() {
+    check_answer(
+        JSON,
+        br#"{"jsonrpc":"2.0","id":7,"result":{"content":[]}}"#,
+        None,
+        "ok",
+    );
+    check_answer(
+        JSON,
+        br#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"isError":true}}"#,
+        None,
+        "tool_error",
+    );
+    check_answer(
+        JSON,
+        br#"{"jsonrpc":"2.0","id":7,"error":{"code":-5,"message":"x"}}"#,
+        None,
+        "error",
+    );
+    check_answer(
+        SSE,
+        b"data: {\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{}}\n\n",
+        None,
+        "ok",
+    );
+    check_answer(&[(":status", "202")], b"", None, "unknown");
+    check_answer(
+        &[(":status", "500"), ("content-type", "text/plain")],
+        b"oops",
+        None,
+        "unknown",
+    );
+    check_answer(
+        &[
+            (":status", "401"),
+            ("content-type", "application/json"),
+            ("www-authenticate", "Bearer"),
+        ],
+        br#"{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"x"}}"#,
+        None,
+        "error",
+    );
+    let gzip = [
+        (":status", "200"),
+        ("content-type", "application/json"),
+        ("content-encoding", "gzip"),
+    ];
+    check_answer(&gzip, b"x", Some(502), "denied");
+    check_answer(
+        &[(":status", "200"), ("content-type", "text/html")],
+        b"x",
+        Some(502),
+        "denied",
+    );
+    check_answer(&[(":status", "200")], b"x", Some(502), "denied");
+    check_answer(JSON, &b"x".repeat(5000), Some(502), "denied");
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_refused() {
+    let host = FakeHost::new();
+    let worker = testing::worker(&host, HOLD);
+    let mut driver = answered(&host, &worker, &rpc("tools/list", json!({})));
+    driver.response(
+        JSON,
+        &[br#"{"jsonrpc":"2.0","id":7,"result":{"tools":[],"tools":[]}}"#],
+        End::Piece,
+    );
+    assert_eq!(host.with(|inner| inner.replies[0].status), 502);
+    let mut driver = {
+        host.with(|inner| inner.replies.clear());
+        answered(&host, &worker, &rpc("tools/list", json!({})))
+    };
+    driver.response(
+        SSE,
+        &[b"data: {\"id\":7,\"result\":{\"tools\":[],\"tools\":[]}}\n\n"],
+        End::Open,
+    );
+    let client = String::from_utf8(driver.client.clone()).unwrap();
+    assert!(
+        client.starts_with("data: {") && client.contains("-31502"),
+        "{client}"
+    );
+}
+
+#[test]
+fn an_answer_that_is_refused_behind_its_headers_is_replaced() {
+    let host = FakeHost::new();
+    let worker = testing::worker(&host, GO_AHEAD);
+    let mut driver = answered(&host, &worker, &call("get_a", json!({})));
+    driver.response(
+        JSON,
+        &[&b"x".repeat(3000), &b"x".repeat(3000), b"more"],
+        End::Piece,
+    );
+    let client: Value = serde_json::from_slice(&driver.client).unwrap();
+    assert_eq!(client["error"]["code"], -31502);
+    assert_eq!(client["id"], 7);
+}
+
+#[test]
+fn an_event_that_is_too_large_ends_the_stream() {
+    let host = FakeHost::new();
+    let worker = testing::worker(&host, HOLD);
+    let mut driver = answered(&host, &worker, &call("get_a", json!({})));
+    driver.response(SSE, &[b": first\n\n", &b"x".repeat(2000)], End::Open);
+    let client = String::from_utf8(driver.client.clone()).unwrap();
+    assert!(
+        client.starts_with(": first\n\nevent: message\ndata: {"),
+        "{client}"
+    );
+    assert!(client.contains("-31413"), "{client}");
+    driver.body(Direction::Response, &[b"more"], End::Open);
+    assert_eq!(driver.client.len(), client.len());
+    assert_eq!(host.with(|inner| inner.resets), 1);
+}
+
+#[test]
+fn a_client_that_goes_away_is_recorded_once() {
+    let host = FakeHost::new();
+    let worker = testing::worker(&host, HOLD);
+    let mut driver = answered(&host, &worker, &call("get_a", json!({})));
+    driver.exchange.done(&host);
+    driver.exchange.done(&host);
+    let events = testing::events(&worker);
+    assert_eq!(events.len(), 1);
+    assert_eq!(
+        (events[0].effect.as_str(), events[0].outcome.as_str()),
+        ("allow", "aborted")
+    );
+}
+
+#[test]
+fn our_own_reply_passes_through_the_response_events() {
+    let host = FakeHost::new();
+    let worker = testing::worker(&host, HOLD);
+    let mut driver = Driver::new(&host, &worker);
+    driver.request(
+        &headers(&bearer(&[]), &[]),
+        &[&call("drop_x", json!({}))],
+        End::Piece,
+    );
+    assert_eq!(
+        driver.exchange.response_headers(&host, false),
+        Flow::Continue
+    );
+    assert_eq!(
+        driver.exchange.response_body(&host, 10, true),
+        Flow::Continue
+    );
+    driver.exchange.done(&host);
+    assert_eq!(host.with(|inner| inner.replies.len()), 1);
+    assert_eq!(testing::events(&worker).len(), 1);
+}
+
+#[test]
+fn errors_of_the_proxy_pass_while_a_request_is_held() {
+    let host = FakeHost::new();
+    let worker = testing::worker(&host, HOLD);
+    for (status, flow) in [("413", Flow::Continue), ("200", Flow::Pause)] {
+        let mut driver = Driver::new(&host, &worker);
+        driver.request(&headers(&bearer(&[]), &[]), &[b"{"], End::Open);
+        assert_eq!(
+            driver.response(&[(":status", status)], &[], End::Open),
+            flow
+        );
+        assert_eq!(driver.upstream, b"");
+    }
+    assert_eq!(host.with(|inner| inner.resets), 1);
+}
+
+#[test]
+fn a_full_audit_queue_refuses_when_it_shall() {
+    let host = FakeHost::new();
+    let worker = testing::worker(
+        &host,
+        r#"{"control_cluster": "c", "audit_overflow": "refuse"}"#,
+    );
+    let bearer = bearer(&["support"]);
+    let open: Vec<_> = (0..crate::audit::Bounds::default().events)
+        .map(|_| worker.reserve().unwrap())
+        .collect();
+    let mut driver = Driver::new(&host, &worker);
+    driver.request(
+        &headers(&bearer, &[]),
+        &[&call("get_a", json!({}))],
+        End::Piece,
+    );
+    assert_eq!(host.with(|inner| inner.replies[0].status), 503);
+    assert_eq!(driver.upstream, b"");
+    host.with(|inner| inner.replies.clear());
+    worker.release(&open[0]);
+    answered(&host, &worker, &call("get_a", json!({})))
+        .exchange
+        .done(&host);
+    assert!(worker.reserve().is_none(), "its event waits for control");
+    assert_eq!(testing::events(&worker).len(), 1);
+    let acknowledgement = AppendResponse { batch: 1 }.encode_to_vec();
+    worker
+        .audit
+        .borrow_mut()
+        .acknowledge(&acknowledgement)
+        .unwrap();
+    assert!(worker.reserve().is_some(), "the room is given back");
+}
+
+#[test]
+fn the_verdict_is_published() {
+    let host = FakeHost::new();
+    let worker = testing::worker(&host, HOLD);
+    answered(&host, &worker, &call("get_a", json!({})));
+    let published = host.with(|inner| inner.published.clone());
+    for (key, value) in [
+        ("gatehold.effect", "allow"),
+        ("gatehold.rule", "p/get"),
+        ("gatehold.user", "ann"),
+        ("gatehold.tool", "get_a"),
+    ] {
+        assert_eq!(published.get(key).map(String::as_str), Some(value), "{key}");
+    }
+}
