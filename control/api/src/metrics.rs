@@ -12,7 +12,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -297,9 +297,11 @@ impl Metrics {
         self.inner.audit_failures.inc();
     }
 
-    /// Sequence of the newest event in the chain. Tell it at the start too, not only after an append.
+    /// Sequence of the newest event in the chain. Tell it at the start too, not only after an append. It
+    /// never goes back, so that senders may tell theirs in any order.
     pub fn audit_head(&self, sequence: u64) {
-        self.inner.audit_head.set(gauge(sequence));
+        let head = self.inner.audit_head.inner();
+        head.fetch_max(gauge(sequence), Ordering::Relaxed);
     }
 
     /// Everything in the OpenMetrics text format 1.0.0.

@@ -121,6 +121,7 @@ async fn metrics_tell_what_happened() {
     metrics.audit_repeated();
     metrics.audit_failed();
     metrics.audit_head(42);
+    metrics.audit_head(41);
 
     let (status, kind, text) = get(&metrics, &Readiness::new(), "/metrics").await;
     assert_eq!(status, StatusCode::OK);

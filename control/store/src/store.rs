@@ -102,10 +102,11 @@ impl Store {
 
     /// Stores what was appended before, ends the writer and closes the file, for all clones.
     pub async fn close(&self) {
+        // The writer goes last: the last to close moves the log into the file, which a reader can't.
+        self.reader.close().await;
         let (reply, answer) = oneshot::channel();
         // Fails only when it is closed already.
         let _ = self.send(Job::Close { reply }, answer).await;
-        self.reader.close().await;
     }
 
     async fn send<T>(&self, job: Job, answer: oneshot::Receiver<T>) -> Result<T, StoreError> {

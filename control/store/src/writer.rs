@@ -2,14 +2,17 @@
 
 use crate::head::Head;
 use crate::reader::read_head;
-use crate::record::{Record, records};
+use crate::record::{Hash, Record, records};
 use crate::{Appended, AuditBatch, StoreError};
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection as _, Executor as _};
+use sqlx::{Connection as _, Executor as _, QueryBuilder};
 use tokio::sync::{mpsc, oneshot};
 
 /// Jobs that share one transaction, and so one wait for the disk.
 const GROUP: usize = 64;
+
+/// Rows of one statement: each statement goes to SQLite's thread and back.
+const ROWS: usize = 32;
 
 type Reply<T> = oneshot::Sender<T>;
 
@@ -149,13 +152,17 @@ async fn store(
         let records = records(batch, received_unix_nanos);
         // A batch of nothing leaves no trace: to store it again does no harm.
         head.batches += u64::from(!records.is_empty());
+        let mut chained = Vec::with_capacity(records.len());
         for mut record in records {
             head.sequence += 1;
             record.sequence = head.sequence;
             record.previous_hash = head.hash;
             head.hash = record.hash();
             head.dropped = head.dropped.saturating_add(record.dropped);
-            insert(&mut transaction, &record, &head).await?;
+            chained.push((record, head.hash));
+        }
+        for rows in chained.chunks(ROWS) {
+            insert(&mut transaction, rows).await?;
         }
     }
     write_head(&mut transaction, &head).await?;
@@ -205,60 +212,59 @@ async fn write_head(connection: &mut SqliteConnection, head: &Head) -> Result<()
     Ok(())
 }
 
-/// Inserts `record`, whose hash stands in `head`.
+/// Inserts records, each with its hash.
 async fn insert(
     connection: &mut SqliteConnection,
-    record: &Record,
-    head: &Head,
+    records: &[(Record, Hash)],
 ) -> Result<(), sqlx::Error> {
-    let event = &record.event;
-    sqlx::query(
+    let mut insert = QueryBuilder::new(
         "INSERT INTO audit_event (
             sequence, kind, time_unix_nanos, received_unix_nanos, sender, node, batch, position, dropped,
             id, server, era, method, target, user, agent, roles, issuer,
             arguments_digest, arguments, arguments_cut, effect, rules, reason, errors, outcome,
             error_code, duration_micros, trace_id, request_id, policy_version, hidden, shown, status,
             previous_hash, hash
-        ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-            ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(record.sequence.cast_signed())
-    .bind(&record.kind)
-    .bind(event.time_unix_nanos.cast_signed())
-    .bind(record.received_unix_nanos.cast_signed())
-    .bind(&record.sender)
-    .bind(&record.node)
-    .bind(record.batch.cast_signed())
-    .bind(record.position.cast_signed())
-    .bind(record.dropped.cast_signed())
-    .bind(&event.id)
-    .bind(&event.server)
-    .bind(&event.era)
-    .bind(&event.method)
-    .bind(&event.target)
-    .bind(&event.user)
-    .bind(&event.agent)
-    .bind(&record.roles)
-    .bind(&event.issuer)
-    .bind(&event.arguments_digest)
-    .bind(&event.arguments)
-    .bind(event.arguments_cut)
-    .bind(&event.effect)
-    .bind(&record.rules)
-    .bind(&event.reason)
-    .bind(&record.errors)
-    .bind(&event.outcome)
-    .bind(event.error_code)
-    .bind(event.duration_micros.cast_signed())
-    .bind(&event.trace_id)
-    .bind(&event.request_id)
-    .bind(&event.policy_version)
-    .bind(event.hidden)
-    .bind(event.shown)
-    .bind(event.status)
-    .bind(&record.previous_hash.0[..])
-    .bind(&head.hash.0[..])
-    .execute(connection)
-    .await?;
+        ) ",
+    );
+    insert.push_values(records, |mut row, (record, hash)| {
+        let event = &record.event;
+        row.push_bind(record.sequence.cast_signed())
+            .push_bind(&record.kind)
+            .push_bind(event.time_unix_nanos.cast_signed())
+            .push_bind(record.received_unix_nanos.cast_signed())
+            .push_bind(&record.sender)
+            .push_bind(&record.node)
+            .push_bind(record.batch.cast_signed())
+            .push_bind(record.position.cast_signed())
+            .push_bind(record.dropped.cast_signed())
+            .push_bind(&event.id)
+            .push_bind(&event.server)
+            .push_bind(&event.era)
+            .push_bind(&event.method)
+            .push_bind(&event.target)
+            .push_bind(&event.user)
+            .push_bind(&event.agent)
+            .push_bind(&record.roles)
+            .push_bind(&event.issuer)
+            .push_bind(&event.arguments_digest)
+            .push_bind(&event.arguments)
+            .push_bind(event.arguments_cut)
+            .push_bind(&event.effect)
+            .push_bind(&record.rules)
+            .push_bind(&event.reason)
+            .push_bind(&record.errors)
+            .push_bind(&event.outcome)
+            .push_bind(event.error_code)
+            .push_bind(event.duration_micros.cast_signed())
+            .push_bind(&event.trace_id)
+            .push_bind(&event.request_id)
+            .push_bind(&event.policy_version)
+            .push_bind(event.hidden)
+            .push_bind(event.shown)
+            .push_bind(event.status)
+            .push_bind(&record.previous_hash.0[..])
+            .push_bind(&hash.0[..]);
+    });
+    insert.build().execute(connection).await?;
     Ok(())
 }

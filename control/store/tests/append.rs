@@ -116,6 +116,8 @@ async fn the_chain_goes_on_after_a_restart() {
             Err(StoreError::Closed)
         ));
     }
+    let log = path.with_extension("db-wal");
+    assert!(!log.exists(), "a store that was closed is one file");
     let reader = Reader::open(&path).await.unwrap();
     assert_eq!(
         fields(&reader, "sequence").await,

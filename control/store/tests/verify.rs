@@ -9,7 +9,7 @@ mod common;
 
 use common::{batch, place};
 use gatehold_store::{AuditBatch, Store, VerifyError};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _};
 use std::path::Path;
 use tempfile::TempDir;
@@ -30,10 +30,11 @@ async fn chain() -> (TempDir, Store, SqliteConnection) {
     (directory, store, attacker)
 }
 
-/// Somebody who can write the file.
+/// Somebody who can write the file, and need not wait for the disk.
 async fn attacker(path: &Path) -> SqliteConnection {
     SqliteConnectOptions::new()
         .filename(path)
+        .synchronous(SqliteSynchronous::Off)
         .connect()
         .await
         .unwrap()
