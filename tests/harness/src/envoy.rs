@@ -22,7 +22,7 @@ const START: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 enum Running {
     Local(Process),
-    Docker(Container),
+    Docker(Box<Container>),
 }
 
 /// A running Envoy.
@@ -276,7 +276,7 @@ async fn launch(
         match Container::start(folder, &tools.wasm, arguments, log.to_path_buf()).await {
             Ok(container) => {
                 eprintln!("harness: Envoy in a container");
-                return Ok(Running::Docker(container));
+                return Ok(Running::Docker(Box::new(container)));
             }
             Err(error) => eprintln!("harness: {error}; taking the installed Envoy instead"),
         }

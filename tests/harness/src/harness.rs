@@ -332,21 +332,29 @@ impl Harness {
         Ok(row.await?.0)
     }
 
-    /// Waits until no worker says any more that it has no policy.
+    /// Waits until control is ready and every worker has the server at `/crm/mcp` and the keys for it.
     ///
     /// # Errors
     /// When that takes too long, with the ends of the logs.
     pub async fn wait_until_in_force(&self) -> Result<(), HarnessError> {
-        // Without a token it is 401 with the policy, and 503 without; nothing reaches an upstream.
-        let probe = Call::post("/crm/mcp", "{}");
-        let waited = self
-            .on_all_workers(&probe, IN_FORCE, |reply| {
-                reply.status != 503 && reply.status != 404
-            })
-            .await;
-        waited
-            .map(drop)
-            .map_err(|error| HarnessError::Unexpected(format!("{error}\n{}", self.logs())))
+        let failed = |error| HarnessError::Unexpected(format!("{error}\n{}", self.logs()));
+        let ready = until("control is ready", IN_FORCE, async || {
+            let reply = self
+                .control
+                .get("/readyz")
+                .await
+                .map_err(|error| error.to_string())?;
+            if reply.status == 200 {
+                Ok(())
+            } else {
+                Err(reply.text())
+            }
+        });
+        ready.await.map_err(failed)?;
+        // The filter answers it by itself, without a decision that would be counted or audited.
+        let metadata = Call::get("/.well-known/oauth-protected-resource/crm/mcp");
+        let waited = self.on_all_workers(&metadata, IN_FORCE, |reply| reply.status == 200);
+        waited.await.map(drop).map_err(failed)
     }
 
     /// The ends of the logs of control and Envoy.

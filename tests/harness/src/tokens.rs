@@ -101,7 +101,7 @@ impl Keys {
             .output();
         let output = output.map_err(HarnessError::io("make keys with Node.js"))?;
         let made: Map<String, Value> = serde_json::from_slice(&output.stdout)
-            .map_err(|_| unexpected(&String::from_utf8_lossy(&output.stderr)))?;
+            .map_err(|_| unexpected(String::from_utf8_lossy(&output.stderr)))?;
         let private = |algorithm: Algorithm| {
             let key = made
                 .get(algorithm.kid())
