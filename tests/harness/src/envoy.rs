@@ -21,7 +21,7 @@ const START: Duration = Duration::from_secs(60);
 /// How Envoy runs.
 #[derive(Debug)]
 enum Running {
-    Local(Process),
+    Local(Box<Process>),
     Docker(Box<Container>),
 }
 
@@ -282,11 +282,11 @@ async fn launch(
         }
     }
     eprintln!("harness: Envoy from {}", tools.envoy.display());
-    Ok(Running::Local(Process::start(
+    Ok(Running::Local(Box::new(Process::start(
         "envoy",
         folder,
         command(&tools.envoy, arguments),
-    )?))
+    )?)))
 }
 
 fn read(path: &Path) -> String {
