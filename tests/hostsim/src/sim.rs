@@ -30,7 +30,7 @@ pub struct Sim {
 pub struct Builder {
     config: String,
     control: Control,
-    fault: Option<Fault>,
+    faults: Vec<Fault>,
     hold_headers: bool,
 }
 
@@ -41,9 +41,9 @@ impl Builder {
         self
     }
 
-    /// A host call that will fail.
-    pub fn fault(mut self, fault: Option<Fault>) -> Self {
-        self.fault = fault;
+    /// Host calls that will fail.
+    pub fn faults(mut self, faults: &[Fault]) -> Self {
+        self.faults = faults.to_vec();
         self
     }
 
@@ -58,7 +58,7 @@ impl Builder {
         with(|world| {
             world.reset(fixture::NOW * 1000 * MILLISECOND);
             world.control = self.control;
-            world.fault = self.fault;
+            world.faults = self.faults;
         });
         initialize();
         let sim = Sim {
@@ -75,7 +75,7 @@ impl Sim {
         Builder {
             config: config.to_owned(),
             control: Control::Up,
-            fault: None,
+            faults: Vec::new(),
             hold_headers: true,
         }
     }
@@ -195,20 +195,20 @@ impl Sim {
         with(|world| world.control = control);
     }
 
-    /// Has a host call fail from now on; its occurrences count from the start of the worker.
-    pub fn set_fault(&self, fault: Option<Fault>) {
-        with(|world| world.fault = fault);
+    /// Has these host calls fail from now on; occurrences count from the start of the worker.
+    pub fn set_faults(&self, faults: &[Fault]) {
+        with(|world| world.faults = faults.to_vec());
     }
 
     /// Has the next call of this name fail.
     pub fn fail_next(&self, call: &'static str, status: Status) {
         let occurrence = self.calls().get(call).copied().unwrap_or_default();
-        self.set_fault(Some(Fault {
+        self.set_faults(&[Fault {
             call,
             occurrence,
             lasting: false,
             status,
-        }));
+        }]);
     }
 
     /// How often each host call was made so far.
@@ -216,7 +216,7 @@ impl Sim {
         with(|world| world.calls.clone())
     }
 
-    /// Whether the fault has struck.
+    /// Whether a fault has struck.
     pub fn struck(&self) -> bool {
         is_faulty()
     }

@@ -101,12 +101,12 @@ pub(crate) struct World {
     pub(crate) shared: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
     pub(crate) metrics: Vec<Metric>,
     pub(crate) logs: Vec<String>,
-    pub(crate) fault: Option<Fault>,
+    pub(crate) faults: Vec<Fault>,
     /// How often each call was made.
     pub(crate) calls: BTreeMap<&'static str, usize>,
     /// The call that was made last.
     pub(crate) last_call: &'static str,
-    /// Whether the fault has struck.
+    /// How often a fault has struck.
     pub(crate) struck: usize,
     /// What no filter may do, though the host lets it pass.
     pub(crate) violations: Vec<String>,
@@ -130,13 +130,14 @@ pub(crate) fn call<T>(
         let occurrence = *count;
         *count += 1;
         world.last_call = name;
-        if let Some(fault) = world.fault {
-            let hit =
-                fault.occurrence == occurrence || (fault.lasting && fault.occurrence < occurrence);
-            if fault.call == name && hit {
-                world.struck += 1;
-                return Err(fault.status);
-            }
+        let hits = |fault: &&Fault| {
+            fault.call == name
+                && (fault.occurrence == occurrence
+                    || (fault.lasting && fault.occurrence < occurrence))
+        };
+        if let Some(status) = world.faults.iter().find(hits).map(|fault| fault.status) {
+            world.struck += 1;
+            return Err(status);
         }
         f(world)
     })

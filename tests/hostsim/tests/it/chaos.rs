@@ -117,7 +117,7 @@ fn check(sim: &Sim, made: &[Made], ahead: bool, how: &str) {
 
 /// What must hold once nothing fails any more.
 fn check_recovery(sim: &Sim, made: &[Made], how: &str) {
-    sim.set_fault(None);
+    sim.set_faults(&[]);
     if sim.roots().is_empty() {
         assert!(sim.configure(fixture::CONFIG), "{how}");
     }
@@ -166,8 +166,8 @@ fn statuses(call: &str) -> &'static [Status] {
     }
 }
 
-fn run(config: &str, fault: Option<Fault>, scenario: Scenario) -> Option<(Sim, Vec<Made>)> {
-    let builder = Sim::builder(config).fault(fault);
+fn run(config: &str, faults: &[Fault], scenario: Scenario) -> Option<(Sim, Vec<Made>)> {
+    let builder = Sim::builder(config).faults(faults);
     let ahead = config == GO_AHEAD;
     let builder = if ahead {
         builder.without_holding()
@@ -176,13 +176,13 @@ fn run(config: &str, fault: Option<Fault>, scenario: Scenario) -> Option<(Sim, V
     };
     let sim = builder.start()?;
     let made = scenario(&sim);
-    check(&sim, &made, ahead, &format!("{fault:?}"));
+    check(&sim, &made, ahead, &format!("{faults:?}"));
     Some((sim, made))
 }
 
 /// Fails every call in turn; gives the number of runs.
 fn chaos(config: &str, scenario: Scenario) -> usize {
-    let (sim, made) = run(config, None, scenario).unwrap();
+    let (sim, made) = run(config, &[], scenario).unwrap();
     let calls = sim.calls();
     check_recovery(&sim, &made, "nothing failed");
     drop(sim);
@@ -202,7 +202,7 @@ fn chaos(config: &str, scenario: Scenario) -> usize {
                     status: *status,
                 };
                 runs += 1;
-                if let Some((sim, made)) = run(config, Some(fault), scenario) {
+                if let Some((sim, made)) = run(config, &[fault], scenario) {
                     assert!(sim.struck(), "{fault:?}");
                     check_recovery(&sim, &made, &format!("{fault:?}"));
                 }

@@ -202,7 +202,7 @@ fn a_root_without_its_metrics_does_not_start() {
     };
     assert!(
         Sim::builder(fixture::CONFIG)
-            .fault(Some(fault))
+            .faults(&[fault])
             .start()
             .is_none()
     );
