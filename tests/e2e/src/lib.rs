@@ -1,1 +1,103 @@
-//! See Cargo.toml for what this crate is for.
+//! What the end-to-end tests have in common: documents, and harnesses that are made of them.
+#![expect(
+    clippy::expect_used,
+    reason = "a test that cannot be set up has failed"
+)]
+
+use gatehold_harness::{Call, Harness, harness::Builder, message};
+use serde_json::{Value, json};
+
+/// Path of the server that most tests speak to.
+pub const CRM: &str = "/crm/mcp";
+
+/// The issuer of the test tokens, and the server `crm`.
+pub const SERVER: &str = r#"
+apiVersion: gatehold.io/v1
+kind: Issuer
+metadata: { name: test }
+spec:
+  issuer: https://issuer.test
+  jwks: { keys: ${JWKS} }
+---
+apiVersion: gatehold.io/v1
+kind: Server
+metadata: { name: crm }
+spec:
+  path: /crm/mcp
+  resource: http://127.0.0.1:10000/crm/mcp
+  issuers: [test]
+  scopes: [mcp]
+  risk: { destructive: ["delete_*"] }
+"#;
+
+/// Support may read, and refund up to 100; nobody deletes.
+pub const POLICY: &str = r#"
+apiVersion: gatehold.io/v1
+kind: Policy
+metadata: { name: support }
+spec:
+  subjects: { roles: [support] }
+  rules:
+    - name: read
+      allow: { server: crm, tools: ["get_*", echo], resources: ["crm://public/*"], prompts: [reply] }
+    - name: small-refund
+      allow: { server: crm, tools: [refund], when: "args.amount <= 100.0" }
+---
+apiVersion: gatehold.io/v1
+kind: Policy
+metadata: { name: guardrails }
+spec:
+  rules:
+    - name: nothing-is-deleted
+      deny: { server: "*", risk: destructive }
+"#;
+
+/// A harness over [`SERVER`] and [`POLICY`] with the recorder as upstream.
+pub fn governed() -> Builder {
+    Harness::builder()
+        .document("server.yaml", SERVER)
+        .document("policy.yaml", POLICY)
+}
+
+/// Starts it, or fails the test.
+pub async fn started(builder: Builder) -> Harness {
+    builder.start().await.expect("the harness starts")
+}
+
+/// A token of alice, who works in support.
+pub fn alice(harness: &Harness) -> String {
+    harness
+        .token("alice", &["support"], CRM)
+        .expect("the token can be signed")
+}
+
+/// `tools/call` in the modern era.
+pub fn call(tool: &str, arguments: &Value) -> Call {
+    message::modern(CRM, "tools/call", &message::tool(tool, arguments))
+}
+
+/// `tools/call` in the legacy era.
+pub fn legacy_call(tool: &str, arguments: &Value) -> Call {
+    message::legacy(CRM, "tools/call", &message::tool(tool, arguments))
+}
+
+/// A refund that policy refuses.
+pub fn large_refund() -> Value {
+    json!({ "order": "o-1", "amount": 500 })
+}
+
+/// A refund that policy allows.
+pub fn small_refund() -> Value {
+    json!({ "order": "o-1", "amount": 50 })
+}
+
+/// Holds that no worker VM failed or was replaced, which is how a crash would show.
+pub async fn nothing_crashed(harness: &mut Harness) {
+    let failures = harness
+        .envoy
+        .filter_failures()
+        .await
+        .expect("the statistics can be read");
+    assert_eq!(failures, 0, "a worker VM failed:\n{}", harness.logs());
+    harness.envoy.running().await.expect("Envoy runs");
+}
