@@ -38,6 +38,9 @@ impl Default for Bounds {
 /// How important it is that an event is kept while the queue fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
+    /// The request was allowed on the promise of [`AuditQueue::reserve`]: it is never dropped. The bytes
+    /// may exceed their bound by the events of the requests that were open when it was reached.
+    Promised,
     /// The request had a verified token.
     Known,
     /// It had none: anybody can make these, so they only get half of the queue.
@@ -115,12 +118,13 @@ impl AuditQueue {
     pub fn record(&mut self, event: Event, weight: Weight) -> Recorded {
         let size = event.encoded_len();
         let share = match weight {
-            Weight::Known => 1,
+            Weight::Promised | Weight::Known => 1,
             Weight::Anonymous => 2,
         };
         // The rooms that are kept are not for others. The event of a room comes after its release.
-        let fits = self.events.saturating_add(self.reserved) < self.bounds.events / share
-            && self.bytes.saturating_add(size) <= self.bounds.bytes / share;
+        let fits = weight == Weight::Promised
+            || (self.events.saturating_add(self.reserved) < self.bounds.events / share
+                && self.bytes.saturating_add(size) <= self.bounds.bytes / share);
         if !fits {
             self.dropped = self.dropped.saturating_add(1);
             return Recorded::Dropped;

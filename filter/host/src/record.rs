@@ -40,6 +40,14 @@ pub struct Draft {
     event: Event,
     weight: Weight,
     slot: Slot,
+    course: Course,
+}
+
+/// Whether the request went on to the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    Judged,
+    Passed,
 }
 
 impl Draft {
@@ -55,6 +63,7 @@ impl Draft {
             event,
             weight: Weight::Anonymous,
             slot: Slot::Unneeded,
+            course: Course::Judged,
         }
     }
 
@@ -145,9 +154,9 @@ impl Draft {
         self.event.policy_version = policy_version.to_owned();
     }
 
-    /// Says that it was refused, and why.
+    /// Says that it, or the answer to what was allowed, was refused, and why.
     pub fn refused(&mut self, reason: &str) {
-        if self.event.effect != "hold" {
+        if self.course == Course::Judged && self.event.effect != "hold" {
             self.event.effect = "deny".to_owned();
         }
         self.event.reason = clip(reason);
@@ -160,8 +169,9 @@ impl Draft {
         self.event.hidden = self.event.hidden.saturating_add(count(hidden));
     }
 
-    /// Takes over the room that is kept for this event.
-    pub fn hold(&mut self, slot: Slot) {
+    /// Says that the request goes on to the upstream, and takes over the room that is kept for its event.
+    pub fn pass(&mut self, slot: Slot) {
+        self.course = Course::Passed;
         self.slot = slot;
     }
 
@@ -188,7 +198,10 @@ impl Draft {
             Ending::Refused { code, status } => {
                 self.event.error_code = code;
                 self.event.status = status;
-                "denied"
+                match self.course {
+                    Course::Judged => "denied",
+                    Course::Passed => "error",
+                }
             }
             Ending::Aborted => "aborted",
             Ending::Answered(outcome) => match outcome {
@@ -205,7 +218,11 @@ impl Draft {
         };
         self.event.outcome = outcome.to_owned();
         worker.release(&self.slot);
-        worker.record(host, self.event, self.weight);
+        let weight = match self.slot {
+            Slot::Reserved => Weight::Promised,
+            Slot::Unneeded => self.weight,
+        };
+        worker.record(host, self.event, weight);
     }
 }
 

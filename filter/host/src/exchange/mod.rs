@@ -58,8 +58,10 @@ enum State {
     Relaying(Box<Allowed>),
     /// We have ended the answer; what still comes goes nowhere.
     Cut(Rest),
-    /// Our own reply is on its way through the response events.
+    /// Our own reply, or an error from before the verdict, is on its way through the response events.
     Replied,
+    /// We could not end it, or it is ending: nothing goes on in either direction.
+    Barred,
     /// All is said.
     Ended,
 }
@@ -206,11 +208,11 @@ impl Exchange {
                     .headers(crate::host::Direction::Response)
                     .is_ok_and(|headers| !response::is_success(&headers));
                 self.finish(host, Some(receiving.draft), Ending::Aborted);
-                self.state = State::Ended;
                 if !passes {
-                    let _ = host.reset();
-                    return Flow::Pause;
+                    return self.bar(host);
                 }
+                // The error passes; what still comes of the request has no verdict and does not.
+                self.state = State::Replied;
                 Flow::Continue
             }
             // An error of Envoy or of a filter before us, before we saw the request.
@@ -261,7 +263,12 @@ impl Exchange {
             | State::Collecting(allowed, ..)
             | State::Streaming(allowed, _)
             | State::Relaying(allowed) => self.finish(host, allowed.draft, Ending::Aborted),
-            State::Start | State::Ignored | State::Cut(_) | State::Replied | State::Ended => {}
+            State::Start
+            | State::Ignored
+            | State::Cut(_)
+            | State::Replied
+            | State::Barred
+            | State::Ended => {}
         }
     }
 
@@ -347,12 +354,19 @@ impl Exchange {
         }
     }
 
-    fn send(&self, host: &dyn Host, reply: &crate::host::LocalReply) -> Flow {
+    fn send(&mut self, host: &dyn Host, reply: &crate::host::LocalReply) -> Flow {
         if let Err(error) = host.reply(reply) {
             host.log(Level::Error, &format!("gatehold: cannot answer: {error}"));
             // Nothing can be said, but nothing may go on either.
-            let _ = host.reset();
+            return self.bar(host);
         }
+        Flow::Pause
+    }
+
+    /// Ends the exchange abruptly. Should the host refuse even that, it still gets nothing to pass on.
+    fn bar(&mut self, host: &dyn Host) -> Flow {
+        self.state = State::Barred;
+        let _ = host.reset();
         Flow::Pause
     }
 
@@ -369,10 +383,10 @@ impl Exchange {
     }
 
     fn stay(&mut self, state: State, flow: Flow, after_reply: Flow) -> Flow {
-        let flow = if matches!(state, State::Replied) {
-            after_reply
-        } else {
-            flow
+        let flow = match state {
+            State::Replied => after_reply,
+            State::Barred => Flow::Pause,
+            _ => flow,
         };
         self.state = state;
         flow

@@ -263,7 +263,7 @@ pub(super) fn judge(
     let slot = worker
         .reserve()
         .ok_or_else(|| Refusal::audit_full(verdict.id.as_ref()))?;
-    receiving.draft.hold(slot);
+    receiving.draft.pass(slot);
     Ok(verdict)
 }
 

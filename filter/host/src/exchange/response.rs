@@ -217,10 +217,7 @@ impl Exchange {
                 self.state = State::Cut(Rest::Swallow);
                 match replaced {
                     Ok(()) => Flow::Continue,
-                    Err(_) => {
-                        let _ = host.reset();
-                        Flow::Pause
-                    }
+                    Err(_) => self.bar(host),
                 }
             }
         }

@@ -68,9 +68,7 @@ impl Exchange {
         let swallowed = host.replace_body(Direction::Response, size, &[]);
         if rest == Rest::Reset && !end || swallowed.is_err() {
             // The error event has gone to the client with an earlier piece.
-            let _ = host.reset();
-            self.state = State::Ended;
-            return Flow::Pause;
+            return self.bar(host);
         }
         self.state = if end { State::Ended } else { State::Cut(rest) };
         Flow::Continue
@@ -84,9 +82,7 @@ impl Exchange {
         );
         self.count_refused(host, Refused::Internal);
         self.finish(host, allowed.draft, Ending::Aborted);
-        self.state = State::Ended;
-        let _ = host.reset();
-        Flow::Pause
+        self.bar(host)
     }
 }
 

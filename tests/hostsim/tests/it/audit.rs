@@ -1,6 +1,6 @@
 //! Events on their way to control.
 
-use gatehold_hostsim::{Control, Outcome, Push, Sim, fixture};
+use gatehold_hostsim::{Control, Outcome, Push, Sim, Status, fixture};
 use gatehold_wire::audit::AppendRequest;
 use serde_json::{Value, json};
 
@@ -173,4 +173,49 @@ fn a_full_queue_drops_and_tells() {
     let batches = sim.batches();
     assert_eq!(batches.iter().map(|batch| batch.dropped).sum::<u64>(), 2);
     assert_eq!(batches[0].dropped, 2, "told with the first batch");
+}
+
+#[test]
+fn a_full_queue_refuses_when_told() {
+    let config = r#"{"control_cluster": "gatehold_control", "audit_overflow": "refuse"}"#;
+    let sim = Sim::ready_with(config);
+    fill(&sim);
+    // Small events may still fit; then none does.
+    let refused = (0..500)
+        .map(|_| get(&sim))
+        .find(|it| it.status() != Some(200));
+    let outcome = refused.expect("the queue is full");
+    assert_eq!(
+        (outcome.status(), outcome.upstream.as_ref()),
+        (Some(503), None)
+    );
+    assert_eq!(outcome.answer().json()["error"]["code"], -31503);
+    assert_eq!(outcome.answer().json()["id"], 7);
+
+    sim.set_control(Control::Up);
+    sim.advance(6_000);
+    let last = sim.batches().last().unwrap().batch;
+    sim.acknowledge(last);
+    assert_eq!(get(&sim).status(), Some(200));
+}
+
+#[test]
+fn a_call_that_ran_is_recorded_as_allowed() {
+    let sim = Sim::ready();
+    let token = fixture::token(&["support"]);
+    let mut exchange = sim.exchange();
+    exchange.request(
+        &fixture::headers(&token),
+        &fixture::call("get_user", json!({})),
+    );
+    sim.fail_next("get_buffer_bytes", Status::InternalFailure);
+    exchange.response(fixture::JSON, &fixture::result(json!({})));
+    let outcome = exchange.finish();
+    assert!(outcome.upstream.is_some());
+    let event = sim.events().pop().unwrap();
+    assert_eq!(
+        (event.effect.as_str(), event.outcome.as_str()),
+        ("allow", "error")
+    );
+    assert_eq!(outcome.filter_state["gatehold.effect"], "allow");
 }

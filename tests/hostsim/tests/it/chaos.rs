@@ -134,8 +134,7 @@ fn check_recovery(sim: &Sim, made: &[Made], how: &str) {
     // A batch may have been sent on several streams.
     let mut told = BTreeSet::new();
     for event in sim.batches().into_iter().flat_map(|batch| batch.events) {
-        // An answer that could not be judged is refused after the call was allowed.
-        if event.effect == "allow" || event.status >= 500 {
+        if event.effect == "allow" {
             told.insert(event.id);
         }
     }
@@ -210,6 +209,43 @@ fn chaos(config: &str, scenario: Scenario) -> usize {
         }
     }
     runs
+}
+
+/// Fails every call in turn on a host that can neither answer nor reset; nothing unjudged may pass.
+fn check_helpless(config: &str, scenario: Scenario) {
+    let lasting = |call, occurrence| Fault {
+        call,
+        occurrence,
+        lasting: true,
+        status: Status::BadArgument,
+    };
+    let (sim, _) = run(config, &[], scenario).unwrap();
+    let calls = sim.calls();
+    drop(sim);
+    for call in [
+        "get_buffer_bytes",
+        "set_buffer_bytes",
+        "get_header_map_pairs",
+        "remove_header_map_value",
+        "replace_header_map_value",
+        "get_current_time",
+    ] {
+        for occurrence in 0..calls.get(call).copied().unwrap_or_default() {
+            let mute = [
+                lasting("send_local_response", 0),
+                lasting("close_stream", 0),
+            ];
+            for fault in [
+                lasting(call, occurrence),
+                Fault {
+                    lasting: false,
+                    ..lasting(call, occurrence)
+                },
+            ] {
+                run(config, &[&mute[..], &[fault]].concat(), scenario);
+            }
+        }
+    }
 }
 
 #[track_caller]
@@ -345,4 +381,14 @@ fn a_configuration_update() {
         },
         100,
     );
+}
+
+#[test]
+fn a_host_that_can_neither_answer_nor_reset() {
+    for config in [fixture::CONFIG, GO_AHEAD] {
+        check_helpless(config, |sim| {
+            begin(sim);
+            vec![denied(sim), refused(sim), list(sim), events(sim)]
+        });
+    }
 }

@@ -282,3 +282,21 @@ fn informational_trailers_and_empty_pieces_are_harmless() {
     assert_eq!(outcome.answer().body, fixture::result(json!({})));
     assert_eq!(sim.events()[0].outcome, "ok");
 }
+
+#[test]
+fn an_early_error_does_not_let_the_body_go() {
+    let sim = ahead();
+    let body = fixture::call("drop_all", json!({}));
+    let mut exchange = sim.exchange();
+    request_headers(&mut exchange);
+    exchange.body(&body[..20], false);
+    exchange.response_headers(&[(":status", "404"), ("content-type", "text/plain")], false);
+    exchange.body(&body[20..], true);
+    exchange.response_body(b"not found", true);
+    let outcome = exchange.finish();
+    assert_eq!(outcome.status(), Some(404));
+    assert!(
+        outcome.upstream_body().is_empty(),
+        "an unjudged body went on"
+    );
+}

@@ -162,15 +162,15 @@ fn answers() {
         ("content-type", "application/json"),
         ("content-encoding", "gzip"),
     ];
-    check_answer(&gzip, b"x", Some(502), "denied");
+    check_answer(&gzip, b"x", Some(502), "error");
     check_answer(
         &[(":status", "200"), ("content-type", "text/html")],
         b"x",
         Some(502),
-        "denied",
+        "error",
     );
-    check_answer(&[(":status", "200")], b"x", Some(502), "denied");
-    check_answer(JSON, &b"x".repeat(5000), Some(502), "denied");
+    check_answer(&[(":status", "200")], b"x", Some(502), "error");
+    check_answer(JSON, &b"x".repeat(5000), Some(502), "error");
 }
 
 #[test]
