@@ -14,7 +14,7 @@ PURE := gatehold-engine gatehold-mcp gatehold-identity gatehold-wire
 SUMMARY := tests/setup/summary.sh
 STEP = @printf '\n\033[1m== %s\033[0m\n'
 
-.PHONY: help setup build wasm demo test fmt lint unit wasm-test hostsim e2e deny advisories bench clean
+.PHONY: help setup build wasm trap demo test fmt lint unit wasm-test hostsim e2e deny advisories bench clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -27,6 +27,11 @@ wasm: setup ## build the filter: target/gatehold.wasm
 	@cargo build --locked --release --target wasm32-wasip1 -p gatehold-filter
 	@cp $(WASM_BUILT) $(WASM).part && mv $(WASM).part $(WASM)
 	@tests/setup/size.sh $(WASM) 1500000
+
+trap: setup
+	$(STEP) 'filter with a trap door, for the tests of worker reloads'
+	@cargo build --locked --profile trap --features trap-for-tests --target wasm32-wasip1 -p gatehold-filter
+	@cp $(TARGET)/wasm32-wasip1/trap/gatehold_filter.wasm $(TARGET)/gatehold-trap.wasm
 
 build: wasm ## build the filter and control
 	$(STEP) 'control'
@@ -63,7 +68,7 @@ wasm-test: setup ## the pure crates once more, in wasm32 under Node
 	$(STEP) 'pure crates in wasm32'
 	@$(SUMMARY) run cargo test --locked --quiet --target wasm32-unknown-unknown $(PURE:%=-p %) --test wasm
 
-e2e: build ## end to end on real Envoy with real servers and clients
+e2e: build trap ## end to end on real Envoy with real servers and clients
 	$(STEP) 'end to end on Envoy'
 	@$(SUMMARY) run cargo test --locked --quiet -p gatehold-e2e
 

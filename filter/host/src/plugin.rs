@@ -32,6 +32,18 @@ fn action(flow: Flow) -> Action {
     }
 }
 
+/// Ends the VM as a bug would, for requests with the header `x-gatehold-trap`.
+#[cfg(feature = "trap-for-tests")]
+fn trap_when_asked() {
+    use crate::host::{Direction, Host as _};
+    let asked = Abi
+        .headers(Direction::Request)
+        .is_ok_and(|headers| headers.values("x-gatehold-trap").next().is_some());
+    if asked {
+        std::process::abort();
+    }
+}
+
 impl Context for RootPlugin {
     fn on_grpc_stream_message(&mut self, stream: u32, size: usize) {
         self.root.message(&Abi, stream, size);
@@ -75,6 +87,8 @@ impl Context for HttpPlugin {
 
 impl HttpContext for HttpPlugin {
     fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
+        #[cfg(feature = "trap-for-tests")]
+        trap_when_asked();
         action(self.exchange.request_headers(&Abi, end))
     }
 

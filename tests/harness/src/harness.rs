@@ -39,6 +39,7 @@ pub struct Builder {
     provider: bool,
     workers: u32,
     filter_config: Option<String>,
+    trapping: bool,
     documents: Vec<(String, String)>,
     folders: Vec<PathBuf>,
     fixed_ports: bool,
@@ -78,6 +79,14 @@ impl Builder {
     #[must_use]
     pub fn filter_config(mut self, json: &str) -> Self {
         self.filter_config = Some(json.to_owned());
+        self
+    }
+
+    /// Loads the filter that was built with a trap door: a request with the header `x-gatehold-trap` ends the VM of
+    /// its worker.
+    #[must_use]
+    pub fn trapping(mut self) -> Self {
+        self.trapping = true;
         self
     }
 
@@ -165,7 +174,11 @@ impl Builder {
             everything: everything
                 .as_ref()
                 .map_or_else(|| recorder.port(), Everything::port),
-            wasm: &tools.wasm,
+            wasm: if self.trapping {
+                &tools.trapping_wasm
+            } else {
+                &tools.wasm
+            },
             filter_config: self.filter_config.as_deref(),
         };
         let envoy = Envoy::start(&tools, &path, &bootstrap, self.workers).await?;
@@ -226,6 +239,7 @@ impl Harness {
             provider: false,
             workers: 2,
             filter_config: None,
+            trapping: false,
             documents: Vec::new(),
             folders: Vec::new(),
             fixed_ports: false,

@@ -24,6 +24,8 @@ pub struct Tools {
     pub gatehold: PathBuf,
     /// The filter, as Envoy loads it.
     pub wasm: PathBuf,
+    /// The filter with a trap door (`x-gatehold-trap`), where `make trap` puts it; it need not be there.
+    pub trapping_wasm: PathBuf,
 }
 
 const SETUP: &str = "run `make setup`";
@@ -67,6 +69,7 @@ impl Tools {
                     target.join("release/gatehold"),
                 ],
             )?,
+            trapping_wasm: target.join("gatehold-trap.wasm"),
             wasm: built(
                 "the filter",
                 "GATEHOLD_WASM",
