@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{check, explain, export, serve};
+use crate::{check, explain, export, serve, verify};
 
 /// Governs the Model Context Protocol traffic of AI agents inside an Envoy or Istio mesh.
 #[derive(Debug, Parser)]
@@ -36,6 +36,8 @@ pub enum Command {
 pub enum AuditCommand {
     /// Print the events as JSON Lines, oldest first.
     Export(export::Options),
+    /// Say whether the log is still what was written: every event, in order, none changed.
+    Verify(verify::Options),
 }
 
 /// Does what the command line says: 0 when it went well, 1 when it failed, 2 when it was not understood.
@@ -46,6 +48,9 @@ pub fn run() -> ExitCode {
         Command::Check(options) => check::check(&options, &mut io::stdout()),
         Command::Explain(options) => explain::explain(&options, &mut io::stdout()),
         Command::Audit(AuditCommand::Export(options)) => block_on(export::export(options)),
+        Command::Audit(AuditCommand::Verify(options)) => {
+            block_on(verify::verify(options, &mut io::stdout()))
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

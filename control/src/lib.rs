@@ -18,6 +18,7 @@ pub mod observer;
 pub mod resources;
 pub mod serve;
 pub mod signals;
+pub mod verify;
 pub mod watch;
 
 pub use command_line::run;

@@ -14,6 +14,7 @@ use gatehold_wire::audit::{AppendRequest, Event};
 use gatehold_wire::discovery::DeltaDiscoveryResponse;
 use gatehold_wire::{ISSUER_TYPE_URL, SERVER_TYPE_URL, push};
 use prost::Message as _;
+use sqlx::Connection as _;
 use support::{BINARY, Filter, Folder, PATIENCE, Serving, until};
 use tokio::process::Command;
 use tokio::time::{Instant, timeout};
@@ -264,5 +265,47 @@ async fn audit_events_are_acknowledged_once_and_exported() {
         .into_inner();
     let status = answers.message().await.expect_err("refused");
     assert_eq!(status.code(), tonic::Code::InvalidArgument);
+    assert_eq!(serving.stop().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_changed_event_is_found_by_verify() {
+    let folder = documents();
+    let serving = Serving::start(&folder, &folder.config()).await;
+    let batch = AppendRequest {
+        sender: "5e".repeat(16),
+        batch: 1,
+        events: vec![Event::default(), Event::default(), Event::default()],
+        ..Default::default()
+    };
+    let sent = tokio_stream::iter([batch]);
+    let answers = serving.audit().await.append(sent).await.expect("a stream");
+    let answer = answers.into_inner().message().await.expect("stored");
+    assert_eq!(answer.map(|answer| answer.batch), Some(1));
+
+    let data = folder.path("audit.db");
+    let verify = async || {
+        let mut command = Command::new(BINARY);
+        command.args(["audit", "verify", "--data"]).arg(&data);
+        let output = command.output().await.expect("ran");
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8(said).expect("text"),
+        )
+    };
+    let (good, said) = verify().await;
+    assert!(good && said.starts_with("3 events, unchanged"), "{said}");
+
+    let address = format!("sqlite://{}", data.display());
+    let mut connection = sqlx::SqliteConnection::connect(&address)
+        .await
+        .expect("open");
+    sqlx::query("UPDATE audit_event SET effect = 'allow' WHERE sequence = 2")
+        .execute(&mut connection)
+        .await
+        .expect("changed");
+    let (good, said) = verify().await;
+    assert!(!good && said.contains('2'), "{said}");
     assert_eq!(serving.stop().await, Some(0));
 }
