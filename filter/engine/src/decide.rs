@@ -22,6 +22,8 @@ pub(crate) struct Tally<'a> {
     /// Rules that apply for some arguments only; empty when the arguments are known.
     may_approve: Matches,
     may_allow: Matches,
+    /// Rules that would permit if their condition held.
+    missed: Matches,
     failed: SmallVec<[(Match, Failure<'a>); 2]>,
     /// Set when a failing rule denies.
     failed_closed: bool,
@@ -32,7 +34,8 @@ pub(crate) struct Tally<'a> {
 impl<'a> Tally<'a> {
     pub(crate) fn record(&mut self, rule: Match, outcome: Outcome<'a>) {
         match (outcome, rule.kind()) {
-            (Outcome::False, _) | (Outcome::Unknown, Kind::Deny) => {}
+            (Outcome::False | Outcome::Unknown, Kind::Deny) => {}
+            (Outcome::False, Kind::Approve | Kind::Allow) => self.missed.push(rule),
             (Outcome::True, Kind::Deny) => self.denies.push(rule),
             (Outcome::True, Kind::Approve) => self.approves.push(rule),
             (Outcome::True, Kind::Allow) => self.allows.push(rule),
@@ -89,7 +92,7 @@ impl<'a> Tally<'a> {
             (
                 Effect::Deny,
                 Matches::new(),
-                nothing_allows(&errors, target),
+                nothing_allows(&errors, &self.missed, ids, target),
             )
         };
         let rules = matches
@@ -136,7 +139,12 @@ fn hold(matches: Matches, ids: &Texts, rules: &[Rule]) -> (Effect, Matches, Stri
     (effect, matches, reason)
 }
 
-fn nothing_allows(errors: &[RuleError], target: Target<'_>) -> String {
+fn nothing_allows(
+    errors: &[RuleError],
+    missed: &[Match],
+    ids: &Texts,
+    target: Target<'_>,
+) -> String {
     let (kind, name) = match target {
         Target::Tool(name) => ("tool", name),
         Target::Resource(uri) => ("resource", uri),
@@ -148,7 +156,11 @@ fn nothing_allows(errors: &[RuleError], target: Target<'_>) -> String {
         .unwrap_or_default();
     let dots = if cut.len() < name.len() { "…" } else { "" };
     match errors {
-        [] => format!("no rule allows {kind} `{cut}{dots}`"),
+        [] if missed.is_empty() => format!("no rule allows {kind} `{cut}{dots}`"),
+        [] => format!(
+            "no rule allows {kind} `{cut}{dots}` like this: the condition of {} does not hold",
+            naming("", missed, ids)
+        ),
         [error, ..] => format!(
             "no rule allows {kind} `{cut}{dots}`, and rule `{}` could not be evaluated: {}",
             error.rule, error.message

@@ -101,6 +101,27 @@ fn deny_beats_approve_beats_allow() {
 }
 
 #[test]
+fn a_refusal_names_the_conditions_that_do_not_hold() {
+    let unless = |rule| when(rule, lit(json!(false)));
+    let t = || tools(&["refund"]);
+    check(
+        vec![unless(allow("a/1", t())), unless(deny("a/2", t()))],
+        &json!({}),
+        [
+            "deny",
+            "",
+            "no rule allows tool `refund` like this: the condition of rule `a/1` does not hold",
+            "",
+        ],
+    );
+    check(
+        vec![unless(allow("a/1", t())), deny("a/2", t())],
+        &json!({}),
+        ["deny", "a/2", "denied by rule `a/2`", ""],
+    );
+}
+
+#[test]
 fn a_failing_rule_fails_closed() {
     let t = || tools(&["refund"]);
     let fails = || path("args.missing");

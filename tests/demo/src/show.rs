@@ -69,10 +69,14 @@ pub(crate) fn decision(event: &Value) {
     } else {
         "31"
     };
+    let count = |name: &str| event.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let why = match field("reason") {
+        "" => format!("{} shown, {} hidden", count("shown"), count("hidden")),
+        reason => reason.to_owned(),
+    };
     println!(
-        "      filter       {} — {}",
-        paint(color, field("effect")),
-        field("reason")
+        "      filter       {} — {why}",
+        paint(color, field("effect"))
     );
 }
 
