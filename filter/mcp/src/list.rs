@@ -2,6 +2,7 @@
 
 use crate::json::{self, Fault};
 use crate::limits::Limits;
+use crate::message::is_batch;
 use crate::operation::ListKind;
 use crate::rejection::Rejection;
 use crate::reply::code;
@@ -28,6 +29,11 @@ pub enum ListError {
     /// Not one JSON-RPC message, or not one of a list.
     #[error("the server's list is malformed: {0}; report it to the server's owner")]
     Malformed(String),
+    /// A JSON array of messages. Nothing here reads inside.
+    #[error(
+        "the server's message is a batch, which was not asked for; report it to the server's owner"
+    )]
+    Batch,
     /// A key that a client could read otherwise.
     #[error("the server's list has the ambiguous key `{0}`; report it to the server's owner")]
     Ambiguous(String),
@@ -51,7 +57,7 @@ impl Rejection for ListError {
     fn code(&self) -> i64 {
         match self {
             Self::TooManyEntries(_) | Self::TooDeep(_) => code::TOO_LARGE,
-            Self::Malformed(_) | Self::Ambiguous(_) => code::INTERNAL_ERROR,
+            Self::Malformed(_) | Self::Batch | Self::Ambiguous(_) => code::INTERNAL_ERROR,
         }
     }
 }
@@ -67,6 +73,9 @@ pub fn filter(
     limits: &Limits,
     mut keep: impl FnMut(&str) -> bool,
 ) -> Result<Filtered, ListError> {
+    if is_batch(message) {
+        return Err(ListError::Batch);
+    }
     json::check(message, limits.depth)?;
     let nothing = Filtered {
         body: None,
@@ -110,33 +119,41 @@ pub fn filter(
     })
 }
 
-/// The kind of list that a response looks like, for streams that do not tell which request they answer.
-/// `None` for anything else, malformed messages included.
-#[must_use]
-pub fn kind_by_shape(message: &[u8]) -> Option<ListKind> {
-    let result = result_of(message).ok()??;
-    let found = members(result, ListKind::ALL.map(ListKind::entries_key)).ok()?;
-    let is_array = |part: &Option<&RawValue>| part.is_some_and(|part| part.get().starts_with('['));
-    ListKind::ALL
-        .into_iter()
-        .zip(found)
-        .find(|(_, part)| is_array(part))
-        .map(|(kind, _)| kind)
+/// The kinds of lists that a response looks like, whatever it answers: streams replay answers to requests of
+/// other streams, and a server that gets the same id twice may answer one request on the stream of the other.
+/// Usually there is none.
+///
+/// # Errors
+///
+/// A batch, and what is no unambiguous object: some client might read a list in it. What holds no object at
+/// all (an empty body, plain text) is no list.
+pub fn kinds_by_shape(message: &[u8]) -> Result<impl Iterator<Item = ListKind>, ListError> {
+    if is_batch(message) {
+        return Err(ListError::Batch);
+    }
+    let found = match memchr::memchr(b'{', message) {
+        None => [false; 4],
+        Some(_) => shape(message)?,
+    };
+    let kinds = ListKind::ALL.into_iter().zip(found);
+    Ok(kinds.filter(|(_, found)| *found).map(|(kind, _)| kind))
+}
+
+/// Whether the result has the entries of each kind.
+fn shape(message: &[u8]) -> Result<[bool; 4], ListError> {
+    let [result, ..] = envelope(message)?;
+    let Some(result) = result.filter(|result| result.get().starts_with('{')) else {
+        return Ok([false; 4]);
+    };
+    let found = members(result, ListKind::ALL.map(ListKind::entries_key))?;
+    Ok(found.map(|part| part.is_some_and(|part| part.get().starts_with('['))))
 }
 
 const PRIVATE: &str = "\"private\"";
 
 /// The result of a response; `None` for an error, a request or a notification.
 fn result_of(message: &[u8]) -> Result<Option<&RawValue>, ListError> {
-    let message: &RawValue = serde_json::from_slice(message)?;
-    if !message.get().starts_with('{') {
-        return Err(ListError::Malformed(
-            "it is not one JSON-RPC message".to_owned(),
-        ));
-    }
-    // To many clients a member that is null is absent.
-    let found = members(message, ["result", "error", "method"])?;
-    match found.map(|member| member.filter(|member| member.get() != "null")) {
+    match envelope(message)? {
         [Some(result), None, None] if result.get().starts_with('{') => Ok(Some(result)),
         [None, _, _] => Ok(None),
         _ => Err(ListError::Malformed(
@@ -145,8 +162,20 @@ fn result_of(message: &[u8]) -> Result<Option<&RawValue>, ListError> {
     }
 }
 
-/// The members of an object that have one of `names`, as they stand in the text. A member whose name only
-/// differs in case is an error: a client might take it for the other.
+/// `result`, `error` and `method` of one message. To many clients a member that is null is absent.
+fn envelope(message: &[u8]) -> Result<[Option<&RawValue>; 3], ListError> {
+    let message: &RawValue = serde_json::from_slice(message)?;
+    if !message.get().starts_with('{') {
+        return Err(ListError::Malformed(
+            "it is not one JSON-RPC message".to_owned(),
+        ));
+    }
+    let found = members(message, ["result", "error", "method"])?;
+    Ok(found.map(|member| member.filter(|member| member.get() != "null")))
+}
+
+/// The members of an object that have one of `names`, as they stand in the text. A member that comes twice, or
+/// whose name only differs in case, is an error: a client might take it for the other.
 fn members<'a, const N: usize>(
     object: &'a RawValue,
     names: [&str; N],
@@ -166,7 +195,9 @@ fn members<'a, const N: usize>(
             while let Some(key) = map.next_key_seed(json::Key)? {
                 let at = self.0.iter().position(|name| *name == key);
                 if let Some(slot) = at.and_then(|at| picked.get_mut(at)) {
-                    *slot = Some(map.next_value()?);
+                    if slot.replace(map.next_value()?).is_some() {
+                        ambiguous = Some(json::excerpt(&key));
+                    }
                 } else {
                     map.next_value::<IgnoredAny>()?;
                     if json::confusable([key.as_ref()], &self.0).is_some() {

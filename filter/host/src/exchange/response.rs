@@ -266,17 +266,20 @@ impl Allowed {
     ) -> Result<(Option<Outcome>, Option<Vec<u8>>), ListError> {
         let (id, outcome) = outcome(message);
         let ours = id.is_some() && id == self.id;
-        let kind = match self.answer {
-            // Whatever comes on this stream could be the list; what is none stays as it is.
-            Answer::List(kind) => Some(kind),
-            Answer::Plain | Answer::Subscription if ours => None,
-            // Replayed events answer requests of earlier streams.
-            Answer::Plain | Answer::Subscription => list::kind_by_shape(message),
-        };
-        let new = match kind {
-            None => None,
-            Some(kind) => self.filter(kind, message)?,
-        };
+        // The id proves nothing: who sends two requests with the same one may get the answer to the first
+        // on the stream of the second. So what looks like a list is filtered as one, whatever was asked.
+        let mut kinds: Vec<ListKind> = list::kinds_by_shape(message)?.collect();
+        // What was asked for is read strictly even if it does not look like it.
+        if let Answer::List(kind) = self.answer
+            && !kinds.contains(&kind)
+        {
+            kinds.push(kind);
+        }
+        let mut new = None;
+        for kind in kinds {
+            let filtered = self.filter(kind, new.as_deref().unwrap_or(message))?;
+            new = filtered.or(new);
+        }
         Ok((ours.then_some(outcome), new))
     }
 

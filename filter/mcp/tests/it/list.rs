@@ -1,6 +1,6 @@
 //! Lists: what stays keeps its bytes.
 
-use gatehold_mcp::list::{Filtered, ListError, filter, kind_by_shape};
+use gatehold_mcp::list::{Filtered, ListError, filter, kinds_by_shape};
 use gatehold_mcp::{Era, Limits, ListKind};
 
 fn run(kind: ListKind, era: Era, message: &str) -> Result<Filtered, ListError> {
@@ -113,8 +113,8 @@ fn refusals() {
         assert!(name.starts_with(expected), "{message}: {name}");
     };
     check("", "Malformed");
-    check("[]", "Malformed");
-    check(r#"[{"result":{"tools":[]}}]"#, "Malformed");
+    check("[]", "Batch");
+    check(r#"[{"result":{"tools":[]}}]"#, "Batch");
     check(r#"{"result":{"tools":[]}} x"#, "Malformed");
     check(r#"{"result":{"tools":{}}}"#, "Malformed");
     check(r#"{"result":{"tools":null}}"#, "Malformed");
@@ -183,22 +183,66 @@ fn other_kinds() {
 
 #[test]
 fn shapes() {
-    let check = |message: &str, expected| {
-        assert_eq!(kind_by_shape(message.as_bytes()), expected, "{message}");
+    let check = |message: &str, expected: &[ListKind]| {
+        let kinds: Vec<_> = kinds_by_shape(message.as_bytes()).unwrap().collect();
+        assert_eq!(kinds, expected, "{message}");
     };
-    check(r#"{"result":{"tools":[]}}"#, Some(ListKind::Tools));
+    check(r#"{"result":{"tools":[]}}"#, &[ListKind::Tools]);
     check(
         r#"{"id":3,"result":{"nextCursor":"","prompts":[]}}"#,
-        Some(ListKind::Prompts),
+        &[ListKind::Prompts],
     );
-    check(r#"{"result":{"resources":[]}}"#, Some(ListKind::Resources));
+    check(r#"{"result":{"resources":[]}}"#, &[ListKind::Resources]);
     check(
         r#"{"result":{"resourceTemplates":[]}}"#,
-        Some(ListKind::ResourceTemplates),
+        &[ListKind::ResourceTemplates],
     );
-    check(r#"{"result":{"capabilities":{"tools":[]}}}"#, None);
-    check(r#"{"result":{"tools":{}}}"#, None);
-    check(r#"{"method":"x","params":{"tools":[]}}"#, None);
-    check("[", None);
-    check("", None);
+    check(
+        r#"{"result":{"resourceTemplates":[],"tools":[]}}"#,
+        &[ListKind::Tools, ListKind::ResourceTemplates],
+    );
+    // The filter refuses these for what they mix.
+    check(
+        r#"{"method":"x","result":{"tools":[]}}"#,
+        &[ListKind::Tools],
+    );
+    check(r#"{"error":{},"result":{"tools":[]}}"#, &[ListKind::Tools]);
+    for message in [
+        r#"{"result":{"capabilities":{"tools":[]}}}"#,
+        r#"{"result":{"tools":{}}}"#,
+        r#"{"result":[]}"#,
+        r#"{"result":null}"#,
+        r#"{"error":{"data":{"tools":[]}}}"#,
+        r#"{"method":"x","params":{"tools":[]}}"#,
+        r#"{"detail":[{"tools":[]}]}"#,
+        r#""Not found""#,
+        "Not found",
+        "",
+    ] {
+        check(message, &[]);
+    }
+}
+
+#[test]
+fn shapes_that_cannot_be_told() {
+    let check = |message: &str, expected: &str| {
+        let error = kinds_by_shape(message.as_bytes()).map(drop).unwrap_err();
+        let name = format!("{error:?}");
+        assert!(name.starts_with(expected), "{message}: {name}");
+    };
+    check(r#"[{"result":{"tools":[]}}]"#, "Batch");
+    check(" \n[]", "Batch");
+    check("[", "Batch");
+    // What some clients read all the same.
+    check("\u{feff}{\"result\":{\"tools\":[]}}", "Malformed");
+    check("\u{feff}[{\"result\":{\"tools\":[]}}]", "Malformed");
+    check(
+        r#"{"result":{"tools":[{"inputSchema":{"default":NaN}}]}}"#,
+        "Malformed",
+    );
+    check(r#"{"result":{"tools":[]}} {}"#, "Malformed");
+    check(r#"{"result":{"tools":[]},"result":{}}"#, "Ambiguous");
+    check(r#"{"result":{"tools":[],"tools":{}}}"#, "Ambiguous");
+    check(r#"{"Result":{"tools":[]}}"#, "Ambiguous");
+    check(r#"{"result":{"Tools":[]}}"#, "Ambiguous");
 }

@@ -87,6 +87,82 @@ fn replayed_lists_are_filtered_on_get_streams() {
     assert_eq!(testing::events(&worker).len(), 0);
 }
 
+/// The answer to one request may come on the stream of another when both have the same id.
+#[test]
+fn lists_are_filtered_whatever_was_asked() {
+    for asked in [call("get_a", json!({})), rpc("prompts/list", json!({}))] {
+        for (answer, body) in [
+            (JSON, list_answer(7)),
+            (
+                SSE,
+                [b"data: ".as_slice(), &list_answer(7), b"\n\n"].concat(),
+            ),
+        ] {
+            let host = FakeHost::new();
+            let worker = testing::worker(&host, HOLD);
+            let mut driver = answered(&host, &worker, &asked);
+            driver.response(answer, &[&body], End::Piece);
+            let client = String::from_utf8(driver.client.clone()).unwrap();
+            assert!(client.contains("refund"), "{client}");
+            assert!(!client.contains("drop_all"), "{client}");
+            driver.exchange.done(&host);
+            let events = testing::events(&worker);
+            assert_eq!((events[0].shown, events[0].hidden), (2, 2));
+        }
+    }
+}
+
+#[test]
+fn every_list_of_one_answer_is_filtered() {
+    let host = FakeHost::new();
+    let worker = testing::worker(&host, HOLD);
+    let mut driver = answered(&host, &worker, &rpc("tools/list", json!({})));
+    let answer = json!({ "jsonrpc": "2.0", "id": 7, "result": {
+        "tools": [{ "name": "get_a" }, { "name": "drop_all" }],
+        "prompts": [{ "name": "greet" }, { "name": "drop_prompt" }],
+    } });
+    driver.response(JSON, &[answer.to_string().as_bytes()], End::Piece);
+    let client: Value = serde_json::from_slice(&driver.client).unwrap();
+    let expected = json!({ "tools": [{ "name": "get_a" }], "prompts": [{ "name": "greet" }] });
+    assert_eq!(client["result"], expected);
+}
+
+/// A list that this filter cannot read, and some client might.
+#[test]
+fn what_may_hold_a_list_and_cannot_be_read_is_refused() {
+    let list = String::from_utf8(list_answer(7)).unwrap();
+    let batch = format!(" [{list}]");
+    let marked = format!("\u{feff}{list}");
+    let lenient = list.replace("{}", "NaN");
+    let twice = list.replace("\"result\"", "\"result\":{},\"result\"");
+    for asked in ["ping", "tools/list"] {
+        for answer in [&batch, &marked, &lenient, &twice] {
+            let host = FakeHost::new();
+            let worker = testing::worker(&host, HOLD);
+            let mut driver = answered(&host, &worker, &rpc(asked, json!({})));
+            driver.response(JSON, &[answer.as_bytes()], End::Piece);
+            let reply = host.with(|inner| inner.replies[0].clone());
+            let body: Value = serde_json::from_slice(&reply.body).unwrap();
+            assert_eq!(
+                (reply.status, &body["error"]["code"]),
+                (502, &json!(-31502))
+            );
+            assert_eq!(driver.client, b"");
+
+            let mut driver = Driver::new(&host, &worker);
+            let bearer = bearer(&["support"]);
+            let get = headers(&bearer, &[(":method", "GET")]);
+            driver.request(&get, &[], End::Piece);
+            let event = format!("id: 4\ndata: {answer}\n\n");
+            driver.response(SSE, &[event.as_bytes()], End::Open);
+            let client = String::from_utf8(driver.client.clone()).unwrap();
+            assert!(client.starts_with("id: 4\ndata: {"), "{client}");
+            assert!(client.contains("-31502"), "{client}");
+            assert!(!client.contains("drop_all"), "{client}");
+        }
+    }
+}
+
 #[track_caller]
 fn check_answer(headers: &[(&str, &str)], body: &[u8], status: Option<u32>, outcome: &str) {
     let host = FakeHost::new();
@@ -140,6 +216,14 @@ fn answers() {
         None,
         "ok",
     );
+    for text in [
+        b"oops".as_slice(),
+        b"\"Session not found\"",
+        b"{\"detail\":[]}",
+    ] {
+        let gone = [(":status", "404"), ("content-type", "application/json")];
+        check_answer(&gone, text, None, "unknown");
+    }
     check_answer(&[(":status", "202")], b"", None, "unknown");
     check_answer(
         &[(":status", "500"), ("content-type", "text/plain")],
