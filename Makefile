@@ -14,7 +14,7 @@ PURE := gatehold-engine gatehold-mcp gatehold-identity gatehold-wire
 SUMMARY := tests/setup/summary.sh
 STEP = @printf '\n\033[1m== %s\033[0m\n'
 
-.PHONY: help setup build wasm trap demo test fmt lint unit wasm-test hostsim e2e deny advisories bench clean
+.PHONY: tally help setup build wasm trap demo test fmt lint unit wasm-test hostsim e2e deny advisories bench clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -41,8 +41,11 @@ demo: build ## a real agent, a real server, a real Envoy: see calls being decide
 	$(STEP) 'demo'
 	@cargo run --locked --quiet -p gatehold-demo -- $(if $(ONCE),--once)
 
-test: fmt lint deny unit wasm-test build e2e ## everything that must hold
+test: tally fmt lint deny unit wasm-test build e2e ## everything that must hold
 	@$(SUMMARY)
+
+tally:
+	@rm -f $(TARGET)/test-summary
 
 fmt: setup
 	$(STEP) 'format'
@@ -66,7 +69,7 @@ unit: setup ## pure crates, control, the adapter on a fake host
 
 wasm-test: setup ## the pure crates once more, in wasm32 under Node
 	$(STEP) 'pure crates in wasm32'
-	@$(SUMMARY) run cargo test --locked --quiet --target wasm32-unknown-unknown $(PURE:%=-p %) --test wasm
+	@$(SUMMARY) run cargo test --locked --target wasm32-unknown-unknown $(PURE:%=-p %) --test wasm
 
 e2e: build trap ## end to end on real Envoy with real servers and clients
 	$(STEP) 'end to end on Envoy'
