@@ -1,14 +1,17 @@
 //! Envoy with the filter: started on the repository's own bootstrap, asked over its admin interface.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::bootstrap::{BOOTSTRAP, Bootstrap};
-use crate::docker::{self, Container};
+use crate::docker::{Container, Files};
+use crate::engine::{self, IMAGE, MODE, Mode, TAG};
 use crate::error::HarnessError;
 use crate::http::{Call, Reply};
 use crate::process::{Process, command, tail};
@@ -52,7 +55,10 @@ impl Envoy {
         let config = folder.join("envoy.yaml");
         fs::write(&config, bootstrap.render(&text)?)
             .map_err(HarnessError::io("write the bootstrap"))?;
-        let address = folder.join("envoy-admin");
+        // A folder of its own, because that is all that a container may write.
+        let admin = folder.join("envoy-admin");
+        fs::create_dir_all(&admin).map_err(HarnessError::io("create a folder"))?;
+        let address = admin.join("address");
         let _ = fs::remove_file(&address);
         let log = folder.join("envoy.log");
         let show = |path: &Path| path.to_string_lossy().into_owned();
@@ -75,7 +81,12 @@ impl Envoy {
             "--component-log-level".to_owned(),
             "wasm:info".to_owned(),
         ];
-        let running = launch(tools, folder, &arguments, &log).await?;
+        let files = Files {
+            folder,
+            wasm: &tools.wasm,
+            admin: &admin,
+        };
+        let running = launch(tools, &files, &arguments, &log).await?;
         let mut envoy = Self {
             running,
             log,
@@ -125,12 +136,12 @@ impl Envoy {
         self.workers
     }
 
-    /// Its process id, when it runs on this machine and not in a container.
+    /// Its process id, while it runs and can be seen from here, which also holds in a container of a local engine.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         match &self.running {
             Running::Local(process) => process.id(),
-            Running::Docker(_) => None,
+            Running::Docker(container) => container.id(),
         }
     }
 
@@ -139,10 +150,9 @@ impl Envoy {
     /// # Errors
     /// [`HarnessError::Exited`] with the end of its log.
     pub async fn running(&mut self) -> Result<(), HarnessError> {
-        let log = self.log.clone();
         match &mut self.running {
             Running::Local(process) => process.running(),
-            Running::Docker(container) => container.running(|| tail(&read(&log))).await,
+            Running::Docker(container) => container.running(tail).await,
         }
     }
 
@@ -261,32 +271,53 @@ impl Envoy {
     }
 }
 
-/// In a container where that works, else the installed program.
-#[expect(
-    clippy::print_stderr,
-    reason = "which Envoy is tested has to be seen in the output of the tests"
-)]
+/// In a container where that works, else the installed program, unless the environment chooses.
 async fn launch(
     tools: &Tools,
-    folder: &Path,
+    files: &Files<'_>,
     arguments: &[String],
     log: &Path,
 ) -> Result<Running, HarnessError> {
-    if docker::answers().await {
-        match Container::start(folder, &tools.wasm, arguments, log.to_path_buf()).await {
-            Ok(container) => {
-                eprintln!("harness: Envoy in a container");
-                return Ok(Running::Docker(Box::new(container)));
-            }
-            Err(error) => eprintln!("harness: {error}; taking the installed Envoy instead"),
+    let mode = Mode::of_environment()?;
+    let contained = match mode {
+        Mode::Local => Err(format!("{MODE} is `local`")),
+        Mode::Either | Mode::Docker => match engine::usable().await {
+            Ok(()) => Container::start(files, arguments, log.to_path_buf())
+                .await
+                .map_err(|error| error.to_string()),
+            Err(reason) => Err(reason),
+        },
+    };
+    match contained {
+        Ok(container) => {
+            say(format!(
+                "Envoy runs in containers of {IMAGE}:{TAG} ({MODE}=local prevents it)"
+            ));
+            Ok(Running::Docker(Box::new(container)))
+        }
+        Err(reason) if mode == Mode::Docker => Err(HarnessError::Unexpected(format!(
+            "{MODE} is `docker`, but {reason}; correct that, or set it to `local`"
+        ))),
+        Err(reason) => {
+            say(format!("Envoy runs as a local process: {reason}"));
+            Ok(Running::Local(Box::new(Process::start(
+                "envoy",
+                files.folder,
+                command(&tools.envoy, arguments),
+            )?)))
         }
     }
-    eprintln!("harness: Envoy from {}", tools.envoy.display());
-    Ok(Running::Local(Box::new(Process::start(
-        "envoy",
-        folder,
-        command(&tools.envoy, arguments),
-    )?)))
+}
+
+/// Says once per process which Envoy is tested. Written past the capture of test output, which hides what passes.
+fn say(line: String) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if !said.contains(&line) {
+        // Nobody may be listening.
+        let _ = writeln!(std::io::stderr(), "harness: {line}");
+        said.insert(line);
+    }
 }
 
 fn read(path: &Path) -> String {

@@ -20,6 +20,7 @@ pub mod client;
 pub mod control;
 mod docker;
 pub mod documents;
+mod engine;
 pub mod envoy;
 mod error;
 pub mod harness;
