@@ -249,6 +249,9 @@ impl PushClient {
             resource,
             name,
         } = resource;
+        if kind == Kind::Server {
+            self.catalog.refuse_server(&name, None);
+        }
         let result = match resource {
             None => Err(ResourceError::Missing),
             Some(any) if any.type_url != kind.type_url() => {
@@ -278,7 +281,10 @@ impl PushClient {
     ) -> Result<(), ResourceError> {
         match kind {
             Kind::Server => {
+                // Until it is in force. Where unmatched paths pass, its own must not.
+                self.catalog.refuse_server(name, None);
                 let server = push::Server::decode(bytes)?;
+                self.catalog.refuse_server(name, Some(server.path.clone()));
                 if server.name != name {
                     return Err(ResourceError::OtherName(server.name));
                 }

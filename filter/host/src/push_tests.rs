@@ -88,6 +88,33 @@ fn is_ready_with_the_first_servers_be_it_none() {
 }
 
 #[test]
+fn a_refused_server_keeps_its_path_from_passing() {
+    let mut client = client();
+    let mut broken = testing::server_resource("b", "/b", &[]);
+    broken.issuers.clear();
+    let broken = resource(Kind::Server, "b", "1", broken.encode_to_vec());
+    let unread = resource(Kind::Server, "c", "1", vec![0xff]);
+    let mut check = |resources, removed: &[&str], expected: [bool; 3]| {
+        client
+            .receive(&response(Kind::Server, resources, removed))
+            .unwrap();
+        let snapshot = client.snapshot().unwrap();
+        let paths = ["/a", "/b/x", "/other"];
+        assert_eq!(paths.map(|path| snapshot.is_lookalike(path)), expected);
+    };
+    check(
+        vec![server("a", "/a", "1"), broken.clone()],
+        &[],
+        [true, true, false],
+    );
+    check(vec![unread], &[], [true; 3]);
+    check(vec![], &["c"], [true, true, false]);
+    check(vec![server("b", "/b2", "2")], &[], [true, false, false]);
+    check(vec![broken], &[], [true, true, false]);
+    check(vec![], &["b"], [true, false, false]);
+}
+
+#[test]
 fn good_resources_apply_while_bad_ones_are_refused() {
     let mut client = client();
     client

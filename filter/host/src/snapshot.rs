@@ -16,6 +16,8 @@ use crate::server::{Server, WELL_KNOWN};
 pub struct Catalog {
     servers: BTreeMap<String, Rc<Server>>,
     issuers: BTreeMap<String, Rc<VersionedIssuer>>,
+    /// Servers whose last resource could not be used, with its path if that much could be read.
+    unusable: BTreeMap<String, Option<String>>,
 }
 
 /// An issuer and the version of its resource.
@@ -45,6 +47,8 @@ pub struct Snapshot {
     endpoints: HashMap<String, Vec<Rc<Endpoint>>>,
     metadata: HashMap<String, Vec<Rc<Endpoint>>>,
     lookalikes: HashSet<String>,
+    /// Whether there is a server of which nobody knows where it is.
+    unlocated: bool,
     servers: usize,
 }
 
@@ -62,6 +66,7 @@ pub enum Match {
 impl Catalog {
     /// Puts a server in force, in place of the one of the same name.
     pub fn insert_server(&mut self, server: Server) {
+        self.unusable.remove(&server.name);
         self.servers.insert(server.name.clone(), Rc::new(server));
     }
 
@@ -72,8 +77,15 @@ impl Catalog {
             .insert(name, Rc::new(VersionedIssuer { version, issuer }));
     }
 
+    /// Says that the last resource of a server cannot be used. What is in force stays so; besides, nothing
+    /// passes at its new path, or anywhere when that is not known, as if it were no server's.
+    pub fn refuse_server(&mut self, name: &str, path: Option<String>) {
+        self.unusable.insert(name.to_owned(), path);
+    }
+
     /// Takes a server out.
     pub fn remove_server(&mut self, name: &str) {
+        self.unusable.remove(name);
         self.servers.remove(name);
     }
 
@@ -100,8 +112,13 @@ impl Catalog {
     pub fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot {
             servers: self.servers.len(),
+            unlocated: self.unusable.values().any(Option::is_none),
             ..Snapshot::default()
         };
+        let unusable = self.unusable.values().flatten();
+        snapshot
+            .lookalikes
+            .extend(unusable.filter_map(|path| paths::canonical(path)));
         for server in self.servers.values() {
             let endpoint = Rc::new(self.endpoint(server));
             let own = format!("{WELL_KNOWN}{}", server.path.trim_end_matches('/'));
@@ -167,8 +184,12 @@ impl Snapshot {
         Match::None
     }
 
-    /// Whether the path, read leniently, is that of a server or below it, on any host.
+    /// Whether the path, read leniently, is that of a server or below it, on any host. Servers whose
+    /// resource could not be used count too.
     pub fn is_lookalike(&self, path: &str) -> bool {
+        if self.unlocated {
+            return true;
+        }
         let Some(canonical) = paths::canonical(path) else {
             return true;
         };
@@ -242,6 +263,30 @@ mod tests {
             };
             assert_eq!(found, expected, "{host}{path}");
         }
+    }
+
+    #[test]
+    fn nothing_passes_where_an_unusable_server_may_be() {
+        let mut catalog = Catalog::default();
+        catalog.insert_server(testing::server("one", "/one", &[]));
+        let mut check = |change: &dyn Fn(&mut Catalog), expected: [bool; 3]| {
+            change(&mut catalog);
+            let snapshot = catalog.snapshot();
+            let paths = ["/one", "/two", "/other"];
+            assert_eq!(paths.map(|path| snapshot.is_lookalike(path)), expected);
+        };
+        check(&|_| {}, [true, false, false]);
+        let two = |catalog: &mut Catalog| catalog.refuse_server("two", Some("/two".into()));
+        check(&two, [true, true, false]);
+        check(
+            &|catalog| catalog.remove_server("two"),
+            [true, false, false],
+        );
+        check(&|catalog| catalog.refuse_server("one", None), [true; 3]);
+        let one = |catalog: &mut Catalog| {
+            catalog.insert_server(testing::server("one", "/one", &[]));
+        };
+        check(&one, [true, false, false]);
     }
 
     #[test]
