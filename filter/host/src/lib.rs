@@ -28,4 +28,5 @@ pub mod snapshot;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod uris;
 pub mod worker;

@@ -27,19 +27,7 @@ pub fn host(authority: &[u8]) -> Option<String> {
 /// looks like a governed path without being one never passes unjudged. Nothing when escapes are nested
 /// deeper than any server would undo them.
 pub fn canonical(path: &str) -> Option<String> {
-    let mut bytes = path.as_bytes().to_vec();
-    let mut rounds = 0;
-    loop {
-        let decoded = decode(&bytes);
-        if decoded.len() == bytes.len() {
-            break;
-        }
-        bytes = decoded;
-        rounds += 1;
-        if rounds > MAX_ESCAPES {
-            return None;
-        }
-    }
+    let bytes = unescaped(path)?;
     let text = String::from_utf8_lossy(&bytes).to_lowercase();
     let mut segments: Vec<&str> = Vec::new();
     for segment in text.split(['/', '\\']) {
@@ -62,6 +50,19 @@ pub fn canonical(path: &str) -> Option<String> {
         canonical.push_str(segment);
     }
     Some(canonical)
+}
+
+/// A text without its escapes, nested ones included. Nothing when they are nested too deep.
+pub(crate) fn unescaped(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = text.as_bytes().to_vec();
+    for _ in 0..=MAX_ESCAPES {
+        let decoded = decode(&bytes);
+        if decoded.len() == bytes.len() {
+            return Some(bytes);
+        }
+        bytes = decoded;
+    }
+    None
 }
 
 fn decode(bytes: &[u8]) -> Vec<u8> {

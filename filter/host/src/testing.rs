@@ -333,6 +333,14 @@ pub(crate) fn server_resource(name: &str, path: &str, hosts: &[&str]) -> push::S
                     ..Targets::default()
                 },
             ),
+            rule(
+                "p/secret",
+                RuleEffect::Deny,
+                Targets {
+                    resources: texts(&["docs://a/secret/*"]),
+                    ..Targets::default()
+                },
+            ),
         ],
         risks: Vec::new(),
     };

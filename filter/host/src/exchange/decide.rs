@@ -7,6 +7,7 @@ use gatehold_mcp::{Era, ListKind, Map, Operation, Reference, Request, Value, ope
 use crate::exchange::reply::Refusal;
 use crate::record::Draft;
 use crate::server::Server;
+use crate::uris;
 
 /// What the answer to an allowed request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub(crate) fn decide(
             asked.target(Target::Prompt(name), Arguments::Known(arguments), draft)?;
         }
         Operation::ReadResource { uri } | Operation::Subscribe { uri } => {
-            asked.target(Target::Resource(uri), Arguments::Known(&Map::new()), draft)?;
+            asked.resource(uri, Arguments::Known(&Map::new()), draft)?;
         }
         // What is completed has no arguments yet, so it may be completed when it may be seen.
         Operation::Complete {
@@ -58,7 +59,7 @@ pub(crate) fn decide(
         Operation::Complete {
             reference: Reference::Resource(uri),
         } => {
-            asked.target(Target::Resource(uri), Arguments::Unknown, draft)?;
+            asked.resource(uri, Arguments::Unknown, draft)?;
         }
         Operation::Listen { uris, task_ids } => {
             draft.permitted(&server.version);
@@ -71,7 +72,7 @@ pub(crate) fn decide(
                 )?;
             }
             for uri in uris {
-                asked.target(Target::Resource(uri), Arguments::Known(&Map::new()), draft)?;
+                asked.resource(uri, Arguments::Known(&Map::new()), draft)?;
             }
             return Ok(Answer::Subscription);
         }
@@ -131,6 +132,40 @@ impl Asked<'_> {
             }
             (Effect::Hold(_) | Effect::Deny, _) => Err(self.refusal(target, &decision, draft)),
         }
+    }
+
+    /// Asks for a resource as it is written, and whether a rule forbids what a server may take it for.
+    fn resource(
+        &self,
+        uri: &str,
+        arguments: Arguments<'_>,
+        draft: &mut Draft,
+    ) -> Result<(), Refusal> {
+        let Some(plain) = uris::plain(uri) else {
+            draft.target(uri);
+            return Err(Refusal::ambiguous_uri(&self.request.id));
+        };
+        self.target(Target::Resource(uri), arguments, draft)?;
+        if plain == uri {
+            return Ok(());
+        }
+        let query = Query {
+            principal: self.principal,
+            target: Target::Resource(&plain),
+            arguments,
+        };
+        let decision = self.server.policy.decide(&query);
+        // That nothing allows it says nothing: it is allowed under the name it has here.
+        let forbidden = match (&decision.effect, arguments) {
+            (Effect::Allow, _) | (Effect::Hold(_), Arguments::Unknown) => false,
+            (Effect::Hold(_), Arguments::Known(_)) => true,
+            (Effect::Deny, _) => !decision.rules.is_empty(),
+        };
+        if forbidden {
+            draft.decision(&decision, &self.server.version);
+            return Err(self.refusal(Target::Resource(uri), &decision, draft));
+        }
+        Ok(())
     }
 
     fn refusal(&self, target: Target<'_>, decision: &Decision, draft: &Draft) -> Refusal {

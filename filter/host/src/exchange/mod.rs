@@ -206,7 +206,7 @@ impl Exchange {
             State::Receiving(receiving) => {
                 let passes = host
                     .headers(crate::host::Direction::Response)
-                    .is_ok_and(|headers| !response::is_success(&headers));
+                    .is_ok_and(|headers| response::is_error(&headers));
                 self.finish(host, Some(receiving.draft), Ending::Aborted);
                 if !passes {
                     return self.bar(host);

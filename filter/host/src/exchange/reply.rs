@@ -130,6 +130,25 @@ impl Refusal {
         Self::error(Refused::Malformed, 400, code::INVALID_REQUEST, reason, None)
     }
 
+    /// A request to speak another protocol (400).
+    pub(crate) fn upgrade() -> Self {
+        let reason = "this endpoint speaks MCP over HTTP only; send the request without `upgrade`";
+        Self::error(Refused::Malformed, 400, code::INVALID_REQUEST, reason, None)
+    }
+
+    /// A URI of which nobody can say what the server makes of it (400).
+    pub(crate) fn ambiguous_uri(id: &Id) -> Self {
+        let reason =
+            "the URI has `.` or `..` segments or nested escapes; send it as the server lists it";
+        Self::error(
+            Refused::Malformed,
+            400,
+            code::INVALID_PARAMS,
+            reason,
+            Some(id),
+        )
+    }
+
     /// A body over the limit (413).
     pub(crate) fn too_large(limit: usize) -> Self {
         let reason = format!(

@@ -44,8 +44,9 @@ pub(super) struct Verdict {
 }
 
 /// Request headers that never reach the upstream. The client's token is for this gateway only; encoded or
-/// partial answers could not be read; the rest would have Envoy send a call twice or elsewhere.
-const WITHHELD: [&str; 12] = [
+/// partial answers could not be read; the rest would have Envoy send a call twice or elsewhere, or the server
+/// take it for one to another path or with another method.
+const WITHHELD: [&str; 20] = [
     "authorization",
     "proxy-authorization",
     "dpop",
@@ -58,6 +59,14 @@ const WITHHELD: [&str; 12] = [
     "x-envoy-upstream-alt-stat-name",
     "x-envoy-upstream-rq-timeout-ms",
     "x-envoy-upstream-rq-per-try-timeout-ms",
+    "x-envoy-upstream-rq-timeout-alt-response",
+    "x-envoy-retriable-status-codes",
+    "x-envoy-retriable-header-names",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
 ];
 
 /// Names with this prefix are the filter's own.
@@ -157,6 +166,13 @@ fn receive(
         Some(b"DELETE") => Verb::Delete,
         _ => return Err(Refusal::method("POST, GET, DELETE")),
     };
+    // After an upgrade there would be no messages to judge. HTTP/2 asks for it by `:protocol`.
+    if ["upgrade", ":protocol"]
+        .iter()
+        .any(|name| pairs.values(name).next().is_some())
+    {
+        return Err(Refusal::upgrade());
+    }
     let principal = authenticate(worker, host, &endpoint, &headers, draft)?;
     if verb == Verb::Post {
         headers

@@ -26,11 +26,11 @@ enum Plan {
     Refuse(&'static str),
 }
 
-/// Whether the status is 2xx.
-pub(super) fn is_success(headers: &HeaderPairs) -> bool {
+/// Whether the status is 4xx or 5xx.
+pub(super) fn is_error(headers: &HeaderPairs) -> bool {
     headers
         .single(":status")
-        .is_some_and(|status| status.starts_with(b"2"))
+        .is_some_and(|status| matches!(status.first(), Some(b'4' | b'5')))
 }
 
 fn plan(allowed: &Allowed, headers: &HeaderPairs, end: bool) -> Plan {
@@ -44,12 +44,11 @@ fn plan(allowed: &Allowed, headers: &HeaderPairs, end: bool) -> Plan {
     let is = |name: &str| media.is_some_and(|media| media.eq_ignore_ascii_case(name.as_bytes()));
     // Notifications, responses and DELETE expect nothing that could tell anything.
     let expects_answer = allowed.id.is_some() || allowed.answer != Answer::Plain;
-    if !is_success(headers) {
-        return if is("application/json") && !encoded {
-            Plan::Collect
-        } else {
-            Plan::Relay
-        };
+    match headers.single(":status").and_then(<[u8]>::first) {
+        Some(b'2') => {}
+        Some(b'3'..=b'5') if is("application/json") && !encoded => return Plan::Collect,
+        Some(b'3'..=b'5') => return Plan::Relay,
+        _ => return Plan::Refuse("the server's answer has no status, or one that ends HTTP"),
     }
     if encoded {
         return Plan::Refuse(

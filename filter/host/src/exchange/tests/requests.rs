@@ -120,6 +120,39 @@ fn calls() {
 }
 
 #[test]
+fn resources_have_one_spelling() {
+    let read = |uri: &str| rpc("resources/read", json!({ "uri": uri }));
+    for uri in [
+        "docs://a/b",
+        "docs://a/b%2Fc%20d",
+        "docs://A/secrets",
+        "docs://a//b",
+    ] {
+        check_call(&read(uri), None, "", "allow");
+    }
+    check_call(&read("docs://a/secret/x"), Some(200), "-32002", "deny");
+    for uri in [
+        "docs://a/%73ecret/x",
+        "docs://a/secret%2Fx",
+        "docs://a//secret/x",
+        "docs://A/secret/x",
+        "docs://a/secret\\x",
+    ] {
+        check_call(&read(uri), Some(200), "denied by rule `p/secret`", "deny");
+    }
+    for uri in [
+        "docs://a/b/../secret/x",
+        "docs://a/%2e/secret/x",
+        "docs://..",
+    ] {
+        check_call(&read(uri), Some(400), "`..` segments", "deny");
+        let template = json!({ "ref": { "type": "ref/resource", "uri": uri } });
+        let complete = rpc("completion/complete", template);
+        check_call(&complete, Some(400), "`..` segments", "deny");
+    }
+}
+
+#[test]
 fn a_denied_call_says_why_to_the_model() {
     let bearer = bearer(&["support"]);
     let body = call("refund", json!({"amount": 500.0}));
@@ -191,6 +224,11 @@ fn headers_that_are_refused() {
     check_headers(&[("content-encoding", "gzip")], 415, "encoded");
     check_headers(&[("mcp-protocol-version", "2020-01-01")], 400, "-32022");
     check_headers(&[("mcp-method", "tools/list")], 400, "-32020");
+    check_headers(&[("upgrade", "websocket")], 400, "without `upgrade`");
+    let get = [(":method", "GET"), ("upgrade", "websocket")];
+    check_headers(&get, 400, "without `upgrade`");
+    let get = [(":method", "GET"), (":protocol", "websocket")];
+    check_headers(&get, 400, "without `upgrade`");
 }
 
 #[test]
@@ -319,7 +357,11 @@ fn the_upstream_never_gets_the_token() {
         let bearer = bearer(&["support"]);
         let own = headers(
             &bearer,
-            &[("x-gatehold-user", "root"), ("x-envoy-max-retries", "9")],
+            &[
+                ("x-gatehold-user", "root"),
+                ("x-envoy-max-retries", "9"),
+                ("x-original-url", "/admin"),
+            ],
         );
         let flow = driver.request(&own, &[], End::Open);
         assert_eq!(
@@ -336,6 +378,7 @@ fn the_upstream_never_gets_the_token() {
             "accept-encoding",
             "x-gatehold-user",
             "x-envoy-max-retries",
+            "x-original-url",
         ] {
             assert_eq!(left.single(gone), None, "{gone}");
         }
