@@ -2,13 +2,14 @@
 //!
 //! The order in which a host uses it, for one POST:
 //! [`RequestHeaders::from_pairs`] → [`RequestHeaders::check_post`] → [`parse`] → [`protocol`] →
-//! [`operation`]; for the answer [`list::filter`] and [`outcome`], with [`sse::Framer`] in between when it
+//! [`operation`]; for the answer [`answer`] and [`list::filter`], with [`sse::Framer`] in between when it
 //! is a stream. Every refusal implements [`Rejection`], which [`reply::rejection_body`] turns into a body.
 //!
 //! Every function is total: any input gives a value or an error, in time linear in its size (times its
 //! logarithm for the keys of one object) and with bounded recursion.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod canonical;
 mod headers;
 mod json;
@@ -16,7 +17,6 @@ mod limits;
 pub mod list;
 mod message;
 mod operation;
-mod outcome;
 mod protocol;
 mod rejection;
 pub mod reply;
@@ -24,6 +24,7 @@ pub mod sse;
 mod trace;
 mod version;
 
+pub use answer::{Answer, Outcome, answer};
 pub use canonical::canonical;
 pub use headers::{HeaderError, RequestHeaders};
 pub use limits::Limits;
@@ -31,7 +32,6 @@ pub use message::{
     Id, Message, Notification, ParseError, ParseFault, Request, Response, is_batch, parse,
 };
 pub use operation::{InvalidParams, ListKind, Operation, Reference, operation};
-pub use outcome::{Outcome, outcome};
 pub use protocol::{protocol, protocol_of_headers};
 pub use rejection::Rejection;
 pub use serde_json::{Map, Value};

@@ -85,7 +85,7 @@ pub fn filter(
     let Some(result) = result_of(message)? else {
         return Ok(nothing);
     };
-    let [array, scope] = members(result, [kind.entries_key(), "cacheScope"])?;
+    let [array, scope] = members(result.get(), [kind.entries_key(), "cacheScope"])?;
     let Some(array) = array else {
         return Ok(nothing);
     };
@@ -119,36 +119,6 @@ pub fn filter(
     })
 }
 
-/// The kinds of lists that a response looks like, whatever it answers: streams replay answers to requests of
-/// other streams, and a server that gets the same id twice may answer one request on the stream of the other.
-/// Usually there is none.
-///
-/// # Errors
-///
-/// A batch, and what is no unambiguous object: some client might read a list in it. What holds no object at
-/// all (an empty body, plain text) is no list.
-pub fn kinds_by_shape(message: &[u8]) -> Result<impl Iterator<Item = ListKind>, ListError> {
-    if is_batch(message) {
-        return Err(ListError::Batch);
-    }
-    let found = match memchr::memchr(b'{', message) {
-        None => [false; 4],
-        Some(_) => shape(message)?,
-    };
-    let kinds = ListKind::ALL.into_iter().zip(found);
-    Ok(kinds.filter(|(_, found)| *found).map(|(kind, _)| kind))
-}
-
-/// Whether the result has the entries of each kind.
-fn shape(message: &[u8]) -> Result<[bool; 4], ListError> {
-    let [result, ..] = envelope(message)?;
-    let Some(result) = result.filter(|result| result.get().starts_with('{')) else {
-        return Ok([false; 4]);
-    };
-    let found = members(result, ListKind::ALL.map(ListKind::entries_key))?;
-    Ok(found.map(|part| part.is_some_and(|part| part.get().starts_with('['))))
-}
-
 const PRIVATE: &str = "\"private\"";
 
 /// The result of a response; `None` for an error, a request or a notification.
@@ -164,20 +134,24 @@ fn result_of(message: &[u8]) -> Result<Option<&RawValue>, ListError> {
 
 /// `result`, `error` and `method` of one message. To many clients a member that is null is absent.
 fn envelope(message: &[u8]) -> Result<[Option<&RawValue>; 3], ListError> {
-    let message: &RawValue = serde_json::from_slice(message)?;
-    if !message.get().starts_with('{') {
-        return Err(ListError::Malformed(
-            "it is not one JSON-RPC message".to_owned(),
-        ));
-    }
-    let found = members(message, ["result", "error", "method"])?;
-    Ok(found.map(|member| member.filter(|member| member.get() != "null")))
+    let found = members(text(message)?, ["result", "error", "method"])?;
+    Ok(found.map(present))
+}
+
+/// A message as text.
+pub(crate) fn text(message: &[u8]) -> Result<&str, ListError> {
+    std::str::from_utf8(message).map_err(|error| ListError::Malformed(error.to_string()))
+}
+
+/// A member unless it is null.
+pub(crate) fn present(member: Option<&RawValue>) -> Option<&RawValue> {
+    member.filter(|member| member.get() != "null")
 }
 
 /// The members of an object that have one of `names`, as they stand in the text. A member that comes twice, or
 /// whose name only differs in case, is an error: a client might take it for the other.
-fn members<'a, const N: usize>(
-    object: &'a RawValue,
+pub(crate) fn members<'a, const N: usize>(
+    object: &'a str,
     names: [&str; N],
 ) -> Result<[Option<&'a RawValue>; N], ListError> {
     struct Pick<'n, const N: usize>([&'n str; N]);
@@ -209,8 +183,10 @@ fn members<'a, const N: usize>(
         }
     }
 
-    let mut deserializer = serde_json::Deserializer::from_str(object.get());
-    match deserializer.deserialize_map(Pick(names))? {
+    let mut deserializer = serde_json::Deserializer::from_str(object);
+    let found = deserializer.deserialize_map(Pick(names))?;
+    deserializer.end()?;
+    match found {
         (_, Some(key)) => Err(ListError::Ambiguous(key)),
         (picked, None) => Ok(picked),
     }
@@ -253,7 +229,7 @@ fn identity(entry: &RawValue, kind: ListKind) -> Result<Option<String>, ListErro
     if !entry.get().starts_with('{') {
         return Ok(None);
     }
-    let [name] = members(entry, [kind.identity_key()])?;
+    let [name] = members(entry.get(), [kind.identity_key()])?;
     Ok(name.and_then(|name| serde_json::from_str(name.get()).ok()))
 }
 

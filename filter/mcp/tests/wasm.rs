@@ -5,8 +5,8 @@
 mod tests {
     use gatehold_mcp::sse::Framer;
     use gatehold_mcp::{
-        Era, Limits, ListKind, Message, Operation, Outcome, Rejection, canonical, list, operation,
-        outcome, parse,
+        Era, Limits, ListKind, Message, Operation, Outcome, Rejection, answer, canonical, list,
+        operation, parse,
     };
     use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -43,7 +43,7 @@ mod tests {
             let era = Era::Legacy;
             let filtered = list::filter(ListKind::Tools, list.as_bytes(), era, &limits, |_| true);
             assert_eq!(filtered.is_ok(), depth <= 118, "{depth}");
-            let _ = outcome(body.as_bytes());
+            let _ = answer(body.as_bytes());
         }
         let error = parse("[".repeat(1_000_000).as_bytes(), &limits).unwrap_err();
         assert_eq!(error.code(), -32600);
@@ -71,7 +71,8 @@ mod tests {
             framer.push(chunk.as_bytes()).unwrap();
         }
         let event = framer.next_event().unwrap();
-        assert_eq!(outcome(&event.data().unwrap()).1, Outcome::Ok);
+        let answer = answer(&event.data().unwrap()).unwrap();
+        assert_eq!(answer.outcome, Outcome::Ok);
         assert_eq!(event.with_data(b"{}"), b"id: 1\r\ndata: {}\r\n\r\n");
     }
 }

@@ -2,7 +2,7 @@
 
 use gatehold_engine::Target;
 use gatehold_mcp::list::{self, Filtered, ListError};
-use gatehold_mcp::{ListKind, Outcome, Rejection as _, outcome};
+use gatehold_mcp::{ListKind, Outcome, Rejection as _, answer};
 
 use crate::config::HoldHeaders;
 use crate::exchange::decide::Answer;
@@ -263,11 +263,14 @@ impl Allowed {
         &mut self,
         message: &[u8],
     ) -> Result<(Option<Outcome>, Option<Vec<u8>>), ListError> {
-        let (id, outcome) = outcome(message);
+        let gatehold_mcp::Answer {
+            id,
+            outcome,
+            lists: mut kinds,
+        } = answer(message)?;
         let ours = id.is_some() && id == self.id;
-        // The id proves nothing: who sends two requests with the same one may get the answer to the first
-        // on the stream of the second. So what looks like a list is filtered as one, whatever was asked.
-        let mut kinds: Vec<ListKind> = list::kinds_by_shape(message)?.collect();
+        // What looks like a list is filtered as one, whatever was asked: the id proves nothing. Who sends two
+        // requests with the same one may get the answer to the first on the stream of the second.
         // What was asked for is read strictly even if it does not look like it.
         if let Answer::List(kind) = self.answer
             && !kinds.contains(&kind)

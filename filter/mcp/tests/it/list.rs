@@ -1,7 +1,7 @@
 //! Lists: what stays keeps its bytes.
 
-use gatehold_mcp::list::{Filtered, ListError, filter, kinds_by_shape};
-use gatehold_mcp::{Era, Limits, ListKind};
+use gatehold_mcp::list::{Filtered, ListError, filter};
+use gatehold_mcp::{Era, Limits, ListKind, answer};
 
 fn run(kind: ListKind, era: Era, message: &str) -> Result<Filtered, ListError> {
     let limits = Limits {
@@ -184,8 +184,8 @@ fn other_kinds() {
 #[test]
 fn shapes() {
     let check = |message: &str, expected: &[ListKind]| {
-        let kinds: Vec<_> = kinds_by_shape(message.as_bytes()).unwrap().collect();
-        assert_eq!(kinds, expected, "{message}");
+        let answer = answer(message.as_bytes()).unwrap();
+        assert_eq!(answer.lists, expected, "{message}");
     };
     check(r#"{"result":{"tools":[]}}"#, &[ListKind::Tools]);
     check(
@@ -226,7 +226,7 @@ fn shapes() {
 #[test]
 fn shapes_that_cannot_be_told() {
     let check = |message: &str, expected: &str| {
-        let error = kinds_by_shape(message.as_bytes()).map(drop).unwrap_err();
+        let error = answer(message.as_bytes()).unwrap_err();
         let name = format!("{error:?}");
         assert!(name.starts_with(expected), "{message}: {name}");
     };

@@ -2,7 +2,7 @@
 
 use gatehold_mcp::sse::{Framer, Tail};
 use gatehold_mcp::{
-    Era, Id, Limits, ListKind, Message, Operation, canonical, list, operation, outcome, parse,
+    Era, Id, Limits, ListKind, Message, Operation, answer, canonical, list, operation, parse,
     trace_id,
 };
 use proptest::prelude::*;
@@ -156,8 +156,7 @@ proptest! {
     #[test]
     fn any_bytes_give_a_value_or_an_error(body in prop::collection::vec(any::<u8>(), 0..200)) {
         agrees(&body);
-        let _ = outcome(&body);
-        let _ = list::kinds_by_shape(&body).map(Iterator::count);
+        let _ = answer(&body);
         let _ = trace_id(Some(&body), None);
         let _ = list::filter(ListKind::Tools, &body, Era::Modern, &Limits::default(), |_| true);
     }

@@ -1,8 +1,6 @@
 //! What the gateway says, and how it reads what servers say.
 
-use gatehold_mcp::{
-    Era, Id, Limits, Map, Message, Outcome, Value, outcome, parse, protocol, reply,
-};
+use gatehold_mcp::{Era, Id, Limits, Map, Message, Outcome, Value, answer, parse, protocol, reply};
 use serde_json::json;
 
 fn text(body: Vec<u8>) -> String {
@@ -83,6 +81,11 @@ fn refusals_carry_the_id_that_is_known() {
     assert_eq!(body["error"]["data"]["requested"], "1");
 }
 
+/// Nothing for what is refused.
+fn outcome(message: &[u8]) -> (Option<Id>, Outcome) {
+    answer(message).map_or((None, Outcome::Unknown), |it| (it.id, it.outcome))
+}
+
 #[test]
 fn outcomes() {
     let check = |message: &str, id: Option<i64>, expected: Outcome| {
@@ -121,7 +124,7 @@ fn outcomes() {
     );
     check(
         r#"{"id":1,"result":{"isError":false,"isError":true}}"#,
-        Some(1),
+        None,
         Outcome::Unknown,
     );
     check(
