@@ -29,7 +29,7 @@ pub(crate) struct Files<'a> {
 #[derive(Debug)]
 pub(crate) struct Container {
     container: Option<ContainerAsync<GenericImage>>,
-    process: Option<u32>,
+    process: Option<i64>,
 }
 
 impl Container {
@@ -65,6 +65,8 @@ impl Container {
             .with_network("host")
             // Only programs of one user may share a port that is reserved, and what Envoy writes must be ours to remove.
             .with_user(format!("{}:{}", user.uid(), user.gid()))
+            // The image's script would make another user of root.
+            .with_env_var("ENVOY_UID", "0")
             .with_userns_mode("host")
             // Where SELinux is enforced, a container cannot read our files otherwise, unless they are relabeled.
             .with_security_opt("label=disable")
@@ -78,10 +80,9 @@ impl Container {
         match (container, docker) {
             (Ok(container), Ok(docker)) => {
                 let seen = docker.inspect_container(container.id(), None).await;
-                let process = seen.ok().and_then(|seen| seen.state?.pid);
                 Ok(Self {
                     container: Some(container),
-                    process: process.and_then(visible),
+                    process: seen.ok().and_then(|seen| seen.state?.pid),
                 })
             }
             (Err(error), Ok(docker)) => {
@@ -94,9 +95,14 @@ impl Container {
         }
     }
 
-    /// Envoy's process id, where the engine's processes can be seen from here.
+    /// Envoy's process id once it is up, unless the engine counts processes in a namespace of its own.
     pub(crate) fn id(&self) -> Option<u32> {
-        self.process
+        let process = self.process?;
+        // The image begins with a script that turns into Envoy.
+        let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
+        (name.trim() == "envoy")
+            .then(|| u32::try_from(process).ok())
+            .flatten()
     }
 
     /// Fails if it has ended.
@@ -140,12 +146,4 @@ impl Drop for Container {
 
 fn failed(error: impl std::fmt::Display) -> HarnessError {
     HarnessError::Unexpected(format!("the container of Envoy does not start ({error})"))
-}
-
-/// The id if that is Envoy here too: an engine may count processes in a namespace of its own.
-fn visible(process: i64) -> Option<u32> {
-    let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
-    (name.trim() == "envoy")
-        .then(|| u32::try_from(process).ok())
-        .flatten()
 }
