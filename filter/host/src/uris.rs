@@ -56,9 +56,11 @@ pub fn plain(uri: &str) -> Option<Cow<'_, str>> {
 
 /// Whether there is nothing to do; false for some where there is not.
 fn is_plain(uri: &str) -> bool {
-    let slashes = uri.match_indices("//").count();
-    slashes <= 1
-        && !uri.contains("///")
+    let slashes = match uri.split_once("://") {
+        Some((scheme, rest)) => scheme.contains('/') || rest.contains("//"),
+        None => uri.contains("//"),
+    };
+    !slashes
         && !uri.contains("/.")
         && !uri.contains(":.")
         && !uri.starts_with('.')
@@ -93,6 +95,8 @@ mod tests {
             ),
             ("urn:A:b", "urn:A:b"),
             ("x:a/b", "x:a/b"),
+            ("x:a//b", "x:a/b"),
+            ("a//b", "a/b"),
             ("file:///a/.hidden/..b", "file:///a/.hidden/..b"),
             ("notes://a%20b", "notes://a b"),
             ("x://a%ff", "x://a\u{fffd}"),
