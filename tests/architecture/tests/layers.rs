@@ -1,4 +1,5 @@
 //! The dependency rule: which crate may know which.
+#![expect(clippy::expect_used, reason = "helpers of tests may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

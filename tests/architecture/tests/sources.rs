@@ -1,4 +1,5 @@
 //! Rules that hold for the text of the sources.
+#![expect(clippy::expect_used, reason = "helpers of tests may panic")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,11 @@
 //! Promise: every decision is in the audit log, and what control acknowledged survives it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may panic"
+)]
 
 use std::time::Duration;
 

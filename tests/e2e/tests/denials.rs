@@ -1,4 +1,11 @@
 //! Promise: a call that policy does not allow never reaches the upstream, however it is sent.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may panic"
+)]
 
 use gatehold_e2e::*;
 use gatehold_harness::{Call, Version, message};

@@ -1,4 +1,11 @@
 //! Promise: no input crashes a worker VM, and what cannot be read in one way only goes no further.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may panic"
+)]
 
 use std::fs;
 use std::time::Duration;

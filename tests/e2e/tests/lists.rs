@@ -1,4 +1,11 @@
 //! Promise: a list shows a principal exactly what it could use, in JSON and in event streams.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may panic"
+)]
 
 use gatehold_e2e::*;
 use gatehold_harness::{Answer, Harness, message};

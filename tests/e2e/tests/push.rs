@@ -1,4 +1,11 @@
 //! Promise: policy is enforced live, and what was in force stays in force whatever happens to control.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may panic"
+)]
 
 use std::time::Duration;
 

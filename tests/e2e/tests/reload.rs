@@ -1,4 +1,11 @@
 //! Promise: a worker VM that had to be replaced comes back with the last good policy, and lets nothing pass meanwhile.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may panic"
+)]
 
 use std::time::Duration;
 

@@ -1,4 +1,11 @@
 //! Promise: the filter is small, and so is what each further worker needs of it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may panic"
+)]
 
 use std::fs;
 
