@@ -4,7 +4,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "helpers of tests may panic"
+    clippy::print_stdout,
+    reason = "helpers of tests may panic, and figures are printed"
 )]
 
 use gatehold_e2e::*;
