@@ -41,7 +41,7 @@ pub(crate) async fn stay(harness: &Harness) -> anyhow::Result<()> {
         harness.folder().join("gatehold.db").display()
     ));
     show::line(&format!(
-        "curl -s http://127.0.0.1:{}/stats/prometheus | grep gatehold",
+        "curl -s http://127.0.0.1:{}/stats/prometheus | grep ^gatehold",
         harness.envoy.admin_port()
     ));
     tokio::signal::ctrl_c().await?;

@@ -4,6 +4,8 @@
     reason = "a test that cannot be set up has failed"
 )]
 
+use std::io::Write as _;
+
 use gatehold_harness::{Call, Harness, harness::Builder, message};
 use serde_json::{Value, json};
 
@@ -89,6 +91,11 @@ pub fn large_refund() -> Value {
 /// A refund that policy allows.
 pub fn small_refund() -> Value {
     json!({ "order": "o-1", "amount": 50 })
+}
+
+/// Prints a figure where a reader of the run sees it: the test runner would keep what a passing test prints.
+pub fn figure(text: &str) {
+    let _ = writeln!(std::io::stderr(), "\nfigure: {text}");
 }
 
 /// Holds that no worker VM failed or was replaced, which is how a crash would show.

@@ -4,8 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "helpers of tests may panic, and figures are printed"
+    reason = "helpers of tests may panic"
 )]
 
 use gatehold_e2e::*;
@@ -107,10 +106,10 @@ async fn same_through_the_filter(
                 "{sdk:?} {era:?}: {step}"
             );
         }
-        println!(
+        figure(&format!(
             "{sdk:?} {era:?} on {path}: {} steps, the same directly and through the filter",
             steps.len()
-        );
+        ));
     }
 }
 

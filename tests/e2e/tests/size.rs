@@ -4,8 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "helpers of tests may panic, and figures are printed"
+    reason = "helpers of tests may panic"
 )]
 
 use std::fs;
@@ -46,9 +45,9 @@ async fn the_module_and_its_memory_per_worker_are_small() {
     let module = fs::metadata(&tools.wasm).unwrap().len();
     let (one, five) = (resident_kilobytes(1).await, resident_kilobytes(5).await);
     let each = five.saturating_sub(one) / 4;
-    println!(
+    figure(&format!(
         "gatehold.wasm: {module} bytes; Envoy with 1 worker: {one} KiB, with 5: {five} KiB, each further worker: {each} KiB"
-    );
+    ));
     assert!(module < MODULE_BYTES, "{module} bytes");
     assert!(each < WORKER_KILOBYTES, "{each} KiB per worker");
 }

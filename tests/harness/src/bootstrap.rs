@@ -18,7 +18,7 @@ pub mod defaults {
     /// Control's HTTP.
     pub const CONTROL_HTTP: u16 = 18001;
     /// The OpenID provider.
-    pub const PROVIDER: u16 = 10080;
+    pub const PROVIDER: u16 = 10083;
     /// The MCP server `crm`.
     pub const CRM: u16 = 10081;
     /// The MCP server `everything`.

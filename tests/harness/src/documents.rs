@@ -44,7 +44,7 @@ impl Documents {
     }
 
     /// Writes a document, or replaces it, in one step. In `text`, `http://127.0.0.1:10000` becomes the gateway,
-    /// `http://127.0.0.1:10080` the OpenID provider, and `${JWKS}` the keys of the test tokens.
+    /// `http://127.0.0.1:10083` the OpenID provider, and `${JWKS}` the keys of the test tokens.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -112,16 +112,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         // The gateway sits where the provider would, and the other way round.
         let documents =
-            Documents::create(folder.path().join("d"), 10080, 10000, r#"{"keys":[]}"#).unwrap();
+            Documents::create(folder.path().join("d"), 10083, 10000, r#"{"keys":[]}"#).unwrap();
         documents
             .write(
                 "a.yaml",
-                "http://127.0.0.1:10000/mcp http://127.0.0.1:10080 ${JWKS}",
+                "http://127.0.0.1:10000/mcp http://127.0.0.1:10083 ${JWKS}",
             )
             .unwrap();
         assert_eq!(
             documents.read("a.yaml").unwrap(),
-            r#"http://127.0.0.1:10080/mcp http://127.0.0.1:10000 {"keys":[]}"#
+            r#"http://127.0.0.1:10083/mcp http://127.0.0.1:10000 {"keys":[]}"#
         );
         documents.remove("a.yaml").unwrap();
         assert!(documents.read("a.yaml").is_err());
