@@ -108,19 +108,21 @@ impl InForce {
         } = &documents;
         let (servers, issuers, policies) = (servers.len(), issuers.len(), *policies);
         let version = version(files);
-        info!(
-            version,
-            servers, issuers, policies, "documents are in force"
-        );
         self.metrics
             .documents_applied(&version, servers as u64, issuers as u64, policies as u64);
         self.refusals.send_replace(None);
         self.documents = Some(documents);
         self.publish();
+        info!(
+            version,
+            servers, issuers, policies, "documents are in force"
+        );
     }
 
     fn refuse(&self, why: String, problems: u64) {
         self.metrics.documents_refused(problems);
+        // Said to those who ask before it is said in the log: who has read the one may ask for the other.
+        self.refusals.send_replace(Some(why));
         if self.documents.is_some() {
             error!(
                 problems,
@@ -132,7 +134,6 @@ impl InForce {
                 "nothing is in force yet; filters refuse every request until it is"
             );
         }
-        self.refusals.send_replace(Some(why));
     }
 
     fn publish(&self) {

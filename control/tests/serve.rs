@@ -190,10 +190,13 @@ async fn a_swapped_link_is_a_change() {
 async fn nothing_is_pushed_before_good_documents_are_there() {
     let folder = Folder::new();
     let serving = Serving::start(&folder, &folder.config()).await;
+    until("the reason why it is not ready", async || {
+        let (status, why) = serving.get("/readyz").await;
+        assert_eq!(status, 503);
+        why.contains("holds no document").then_some(())
+    })
+    .await;
     serving.logged("holds no document").await;
-    let (status, why) = serving.get("/readyz").await;
-    assert_eq!(status, 503);
-    assert!(why.contains("holds no document"), "{why}");
     assert_eq!(serving.get("/healthz").await.0, 200);
     let mut filter = Filter::connect(&serving, &[]).await;
     serving.logged("a filter subscribed").await;
