@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod bearer;
+mod binding;
 mod claims;
 mod error;
 mod identity;
@@ -16,6 +17,7 @@ mod public_key;
 mod verify;
 
 pub use bearer::{BearerError, bearer};
+pub use binding::{Binding, Bound};
 pub use error::TokenError;
 pub use identity::Identity;
 pub use issuer::{Algorithm, ClaimMapping, Issuer};

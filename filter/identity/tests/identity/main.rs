@@ -5,6 +5,7 @@
     reason = "helpers of tests may panic"
 )]
 
+mod binding;
 mod foreign;
 mod keys;
 mod mapping;
