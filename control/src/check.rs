@@ -38,6 +38,6 @@ pub fn load_directory(directory: &Path) -> anyhow::Result<Documents> {
     let files = directory::read(directory, &directory::look(directory)?)?;
     let documents =
         load(&files).map_err(|problems| anyhow!("the documents are refused\n{problems}"))?;
-    resources(&documents, |_| Held::NotYet)?;
+    resources(&documents, &[], |_| Held::NotYet)?;
     Ok(documents)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gatehold_api::Metrics;
 use gatehold_documents::{Documents, IssuerDocument, load};
 use gatehold_push::{Resources, Snapshot};
+use gatehold_store::Secret;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -22,6 +23,7 @@ pub type Refusal = Option<String>;
 #[derive(Debug)]
 pub struct InForce {
     documents: Option<Documents>,
+    binding_key: Secret,
     keeper: Keeper,
     metrics: Metrics,
     snapshots: watch::Sender<Snapshot>,
@@ -30,8 +32,9 @@ pub struct InForce {
 
 impl InForce {
     /// Nothing is in force yet. What comes into force is published to `snapshots`, and why something
-    /// does not is told to `refusals`.
+    /// does not is told to `refusals`. `binding_key` goes to the filters with every server.
     pub fn new(
+        binding_key: Secret,
         keeper: Keeper,
         metrics: Metrics,
         snapshots: watch::Sender<Snapshot>,
@@ -39,6 +42,7 @@ impl InForce {
     ) -> Self {
         Self {
             documents: None,
+            binding_key,
             keeper,
             metrics,
             snapshots,
@@ -95,7 +99,9 @@ impl InForce {
     fn apply(&mut self, documents: Documents, files: &Files) {
         let wanted = documents.issuers.iter().map(wanted);
         // Before anything is replaced: either all of it comes into force, or nothing.
-        if let Err(problem) = resources(&documents, |name| self.keeper.held(name)) {
+        if let Err(problem) = resources(&documents, self.binding_key.as_bytes(), |name| {
+            self.keeper.held(name)
+        }) {
             error!(%problem, "the documents can't be pushed");
             return self.refuse(problem.to_string(), 1);
         }
@@ -140,7 +146,9 @@ impl InForce {
         let Some(documents) = &self.documents else {
             return;
         };
-        match resources(documents, |name| self.keeper.held(name)) {
+        match resources(documents, self.binding_key.as_bytes(), |name| {
+            self.keeper.held(name)
+        }) {
             Ok(new) => {
                 self.snapshots.send_if_modified(|snapshot| {
                     let is_new = snapshot.as_deref() != Some(&new);

@@ -7,12 +7,14 @@ use prost::Message as _;
 
 use crate::keys::Held;
 
-/// One resource per server and one per issuer. `held` tells what is known of an issuer's keys.
+/// One resource per server and one per issuer. `held` tells what is known of an issuer's keys;
+/// `binding_key` is what ties sessions and tasks to their callers.
 ///
 /// # Errors
 /// A policy that the filter's protocol can't carry.
 pub fn resources(
     documents: &Documents,
+    binding_key: &[u8],
     held: impl Fn(&str) -> Held,
 ) -> Result<Resources, WireError> {
     let Documents {
@@ -21,7 +23,7 @@ pub fn resources(
     let mut items = Vec::with_capacity(servers.len() + issuers.len());
     let mut withheld = Vec::new();
     for document in servers {
-        let body = server(document)?.encode_to_vec();
+        let body = server(document, binding_key)?.encode_to_vec();
         items.push((SERVER_TYPE_URL.to_owned(), document.name.clone(), body));
     }
     for document in issuers {
@@ -42,7 +44,7 @@ pub fn resources(
         .fold(resources, |all, name| all.withhold(ISSUER_TYPE_URL, name)))
 }
 
-fn server(document: &ServerDocument) -> Result<push::Server, WireError> {
+fn server(document: &ServerDocument, binding_key: &[u8]) -> Result<push::Server, WireError> {
     let ServerDocument {
         name,
         location: _,
@@ -75,6 +77,7 @@ fn server(document: &ServerDocument) -> Result<push::Server, WireError> {
         rules,
         risks,
         allowed_origins: allowed_origins.clone(),
+        binding_key: binding_key.to_vec(),
     })
 }
 

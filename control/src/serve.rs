@@ -89,7 +89,13 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let (reading_sender, readings) = mpsc::channel(1);
     let (found_sender, found) = mpsc::channel(16);
     let keeper = Keeper::new(Fetcher::new()?, metrics.clone(), found_sender);
-    let in_force = InForce::new(keeper, metrics.clone(), snapshots, refusals);
+    let in_force = InForce::new(
+        store.binding_key().clone(),
+        keeper,
+        metrics.clone(),
+        snapshots,
+        refusals,
+    );
 
     let fleet = Arc::new(Fleet::default());
     let observer = Arc::new(PushMetrics(metrics.clone()));

@@ -43,6 +43,12 @@ pub enum StoreError {
     /// The writer of several batches failed for all of them. Nothing of the batch was stored.
     #[error("the audit store could not write: {0}; check the disk it is on")]
     Write(String),
+    /// The system has no randomness to make a secret of.
+    #[error("cannot make a secret: {0}; the system's random numbers are not available")]
+    Random(getrandom::Error),
+    /// A secret in the file is not one.
+    #[error("the secret `{0}` in the store is damaged; remove its row, and sessions begin anew")]
+    Secret(String),
     /// The writer has ended, because the store was closed.
     #[error("the audit store is closed; restart `gatehold serve`")]
     Closed,

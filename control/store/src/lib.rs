@@ -1,4 +1,5 @@
-//! Durable storage of audit events: one SQLite file, append-only, hash-chained.
+//! Durable storage: one SQLite file with the audit events, append-only and hash-chained, and the secrets of
+//! this installation.
 //!
 //! What [`Store::append`] has returned for is on disk (WAL, `synchronous = FULL`), exactly once per
 //! (sender, batch). Events carry a gapless sequence and the hash of the event before them, so that a change
@@ -15,6 +16,7 @@ mod head;
 mod reader;
 mod record;
 mod schema;
+mod secret;
 mod store;
 mod verify;
 mod wire;
@@ -25,5 +27,6 @@ pub use event::{AuditBatch, AuditEvent};
 pub use head::Head;
 pub use reader::Reader;
 pub use record::Hash;
+pub use secret::Secret;
 pub use store::{Appended, Store};
 pub use verify::{Broken, Verified};

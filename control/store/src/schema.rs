@@ -51,13 +51,14 @@ pub(crate) async fn migrate(
     connection: &mut SqliteConnection,
     path: &Path,
 ) -> Result<(), StoreError> {
-    let migrations = vec![Migration::new(
-        1,
-        "audit".into(),
-        MigrationType::Simple,
-        include_str!("../migrations/0001_audit.sql").into_sql_str(),
-        false,
-    )];
+    let migration = |version, name: &'static str, sql: &'static str| {
+        let sql = sql.into_sql_str();
+        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
+    };
+    let migrations = vec![
+        migration(1, "audit", include_str!("../migrations/0001_audit.sql")),
+        migration(2, "secret", include_str!("../migrations/0002_secret.sql")),
+    ];
     Migrator::with_migrations(migrations)
         .run(connection)
         .await

@@ -1,6 +1,7 @@
 //! The store, as the process that writes it holds it.
 
 use crate::schema;
+use crate::secret::{self, Secret};
 use crate::writer::{Job, Writer};
 use crate::{AuditBatch, Head, Reader, StoreError};
 use sqlx::ConnectOptions as _;
@@ -17,6 +18,7 @@ const QUEUE: usize = 256;
 pub struct Store {
     jobs: mpsc::Sender<Job>,
     reader: Reader,
+    binding_key: Secret,
 }
 
 /// What became of a batch. Either way it is on disk.
@@ -51,10 +53,20 @@ impl Store {
                     source,
                 })?;
         schema::migrate(&mut connection, path).await?;
+        let binding_key = secret::secret(&mut connection, "binding").await?;
         let reader = Reader::open(path).await?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         tokio::spawn(Writer::new(connection).run(queue));
-        Ok(Self { jobs, reader })
+        Ok(Self {
+            jobs,
+            reader,
+            binding_key,
+        })
+    }
+
+    /// The secret that ties sessions and tasks to their callers: made with the file, then always the same.
+    pub fn binding_key(&self) -> &Secret {
+        &self.binding_key
     }
 
     /// Appends a batch; when this returns `Ok`, the batch is on disk, and stays there when the power goes.

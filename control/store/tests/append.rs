@@ -246,3 +246,22 @@ async fn only_the_owner_can_read_the_files() {
     }
     assert_eq!(files, 3, "the database, its log, and the log's index");
 }
+
+#[tokio::test]
+async fn the_secret_is_made_once_and_belongs_to_the_file() {
+    let (_directory, path) = place();
+    let store = Store::open(&path).await.unwrap();
+    let secret = store.binding_key().clone();
+    assert_eq!(secret.as_bytes().len(), 32);
+    assert!(secret.as_bytes().iter().any(|byte| *byte != 0));
+    assert_eq!(format!("{secret:?}"), "Secret(..)");
+    // Another control on the same file, and the same one after a restart.
+    assert_eq!(
+        Store::open(&path).await.unwrap().binding_key(),
+        store.binding_key()
+    );
+    store.close().await;
+    assert_eq!(*Store::open(&path).await.unwrap().binding_key(), secret);
+    let (_directory, other) = open().await;
+    assert_ne!(*other.binding_key(), secret);
+}
