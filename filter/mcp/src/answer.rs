@@ -1,8 +1,9 @@
 //! What one message of a server is, read without building it.
 
-use crate::list::{ListError, members, present, text};
+use crate::list::ListError;
 use crate::message::{Id, is_batch};
 use crate::operation::ListKind;
+use crate::raw::{members, present, text};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

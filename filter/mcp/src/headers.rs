@@ -1,9 +1,12 @@
 //! The headers that matter, read once from the raw pairs.
 
+use crate::header_value::decoded;
+use crate::json::excerpt;
 use crate::rejection::Rejection;
 use crate::reply::code;
 use crate::version::Version;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// What the headers of one HTTP request say, blanks around the values removed. Each deciding header is there
 /// at most once.
@@ -42,7 +45,13 @@ pub struct RequestHeaders<'a> {
 pub enum HeaderError {
     /// A header that decides something came more than once.
     #[error("the header `{0}` appears more than once; send it once")]
-    Repeated(&'static str),
+    Repeated(Cow<'static, str>),
+    /// The name of a deciding header with underscores, which CGI and WSGI servers take for hyphens.
+    #[error("the header `{0}` is spelled with underscores; spell it with hyphens")]
+    Underscored(&'static str),
+    /// More headers that mirror arguments than are looked at.
+    #[error("more than {0} headers start with `mcp-param-`; send fewer")]
+    TooManyParams(usize),
     /// A required header is absent.
     #[error("the header `{0}` is required; send it with the value from the body")]
     Missing(&'static str),
@@ -56,7 +65,7 @@ pub enum HeaderError {
     },
     /// Not visible ASCII, badly encoded, or too long.
     #[error("the header `{0}` has a value that cannot be read: {1}")]
-    Unreadable(&'static str, &'static str),
+    Unreadable(Cow<'static, str>, &'static str),
     /// A version this gateway cannot judge.
     #[error("protocol version `{0}` is not supported; use one of the versions in `data.supported`")]
     UnsupportedVersion(String),
@@ -66,6 +75,11 @@ pub enum HeaderError {
     /// Modern clients do not answer servers.
     #[error("this protocol version has no responses from clients; send requests only")]
     ResponseNotAllowed,
+    /// A batch under another version than 2025-03-26.
+    #[error(
+        "batches exist only in protocol version 2025-03-26; send each message in its own request"
+    )]
+    BatchNotAllowed,
     /// The body is not JSON in UTF-8, by its headers.
     #[error("the body must be `application/json` in UTF-8 without content encoding, not {0}")]
     Media(&'static str),
@@ -82,12 +96,18 @@ impl Rejection for HeaderError {
     fn code(&self) -> i64 {
         match self {
             Self::Repeated(name) if !name.starts_with("mcp-") => code::INVALID_REQUEST,
-            Self::Repeated(_) | Self::Missing(_) | Self::Mismatch { .. } | Self::Unreadable(..) => {
-                code::HEADER_MISMATCH
-            }
+            Self::Underscored(name) if !name.starts_with("mcp-") => code::INVALID_REQUEST,
+            Self::Repeated(_)
+            | Self::Underscored(_)
+            | Self::TooManyParams(_)
+            | Self::Missing(_)
+            | Self::Mismatch { .. }
+            | Self::Unreadable(..) => code::HEADER_MISMATCH,
             Self::UnsupportedVersion(_) => code::UNSUPPORTED_PROTOCOL_VERSION,
             Self::MissingMeta(_) => code::INVALID_PARAMS,
-            Self::ResponseNotAllowed | Self::Media(_) => code::INVALID_REQUEST,
+            Self::ResponseNotAllowed | Self::BatchNotAllowed | Self::Media(_) => {
+                code::INVALID_REQUEST
+            }
         }
     }
 
@@ -104,15 +124,24 @@ impl Rejection for HeaderError {
 
 impl<'a> RequestHeaders<'a> {
     /// Reads the pairs of a request, names in any case. A header that decides something and comes twice is
-    /// an error, because Envoy, this filter and the server might each take another one.
+    /// an error, because Envoy, this filter and the server might each take another one; so is one of its names
+    /// with underscores.
+    ///
+    /// Of the headers that mirror arguments (`mcp-param-…`), which only the server can compare with the body,
+    /// each must be there once and readable.
     pub fn from_pairs(
         pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Result<Self, HeaderError> {
         let mut headers = Self::default();
         let mut traces = 0_u32;
+        let mut params: Vec<&[u8]> = Vec::new();
         for (name, value) in pairs {
-            let Some(known) = known(name) else { continue };
             let value = trim(value);
+            if is_param(name) {
+                param(name, value, &mut params)?;
+                continue;
+            }
+            let Some(known) = known(name)? else { continue };
             if known == "traceparent" {
                 traces = traces.saturating_add(1);
                 headers.traceparent = (traces == 1).then_some(value);
@@ -121,7 +150,7 @@ impl<'a> RequestHeaders<'a> {
                 // HTTP/2 allows `host` beside `:authority`, as long as they agree.
                 && (known != ":authority" || earlier != value)
             {
-                return Err(HeaderError::Repeated(known));
+                return Err(HeaderError::Repeated(known.into()));
             }
         }
         Ok(headers)
@@ -196,16 +225,53 @@ const KNOWN: [&str; 14] = [
     "traceparent",
 ];
 
-/// The name as this module spells it.
-fn known(name: &[u8]) -> Option<&'static str> {
-    let known = KNOWN
-        .into_iter()
-        .find(|known| name.eq_ignore_ascii_case(known.as_bytes()))?;
-    Some(if known == "host" { ":authority" } else { known })
+/// The name as this module spells it, if it is one of [`KNOWN`].
+fn known(name: &[u8]) -> Result<Option<&'static str>, HeaderError> {
+    let Some(known) = KNOWN.into_iter().find(|known| same(name, known.as_bytes())) else {
+        return Ok(None);
+    };
+    match known {
+        _ if name.contains(&b'_') => Err(HeaderError::Underscored(known)),
+        "host" => Ok(Some(":authority")),
+        known => Ok(Some(known)),
+    }
+}
+
+/// Whether a server may take both for the same name: CGI has neither case nor hyphens.
+fn same(left: &[u8], right: &[u8]) -> bool {
+    let fold = |byte: &u8| match byte {
+        b'_' => b'-',
+        other => other.to_ascii_lowercase(),
+    };
+    left.len() == right.len() && left.iter().map(fold).eq(right.iter().map(fold))
+}
+
+/// Start of the names of headers that mirror arguments.
+const PARAM: &[u8] = b"mcp-param-";
+
+/// Most of them that are looked at.
+const MAX_PARAMS: usize = 64;
+
+fn is_param(name: &[u8]) -> bool {
+    name.get(..PARAM.len())
+        .is_some_and(|start| same(start, PARAM))
+}
+
+fn param<'a>(name: &'a [u8], value: &[u8], seen: &mut Vec<&'a [u8]>) -> Result<(), HeaderError> {
+    if seen.len() == MAX_PARAMS {
+        return Err(HeaderError::TooManyParams(MAX_PARAMS));
+    }
+    let shown = String::from_utf8_lossy(name);
+    if seen.iter().any(|earlier| same(earlier, name)) {
+        let shown = excerpt(&shown).to_ascii_lowercase();
+        return Err(HeaderError::Repeated(shown.into()));
+    }
+    seen.push(name);
+    decoded(&shown, value).map(drop)
 }
 
 /// Without optional whitespace around it (RFC 9110, 5.5).
-fn trim(value: &[u8]) -> &[u8] {
+pub(crate) fn trim(value: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = value
         .iter()

@@ -4,13 +4,11 @@ use crate::json::{self, Fault};
 use crate::limits::Limits;
 use crate::message::is_batch;
 use crate::operation::ListKind;
+use crate::raw::{entries_of, members, present, span, splice, text};
 use crate::rejection::Rejection;
 use crate::reply::code;
 use crate::version::Era;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use std::fmt;
-use std::ops::Range;
 
 /// A filtered response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,23 +21,26 @@ pub struct Filtered {
     pub hidden: usize,
 }
 
-/// Why a response cannot be filtered; nothing of it may pass then.
+/// Why a message of a server cannot be judged; nothing of it may pass then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ListError {
-    /// Not one JSON-RPC message, or not one of a list.
-    #[error("the server's list is malformed: {0}; report it to the server's owner")]
+    /// Not one JSON-RPC message, or not one of the kind that it should be.
+    #[error("the server's answer is malformed: {0}; report it to the server's owner")]
     Malformed(String),
-    /// A JSON array of messages. Nothing here reads inside.
+    /// A JSON array of messages where one message is read; [`crate::batch::split`] takes it apart.
     #[error(
-        "the server's message is a batch, which was not asked for; report it to the server's owner"
+        "the server's message is a batch, which only 2025-03-26 has; report it to the server's owner"
     )]
     Batch,
+    /// More than [`crate::MAX_BATCH`] messages in one array.
+    #[error("the server's batch has more than {0} messages; report it to the server's owner")]
+    BatchTooLong(usize),
     /// A key that a client could read otherwise.
-    #[error("the server's list has the ambiguous key `{0}`; report it to the server's owner")]
+    #[error("the server's answer has the ambiguous key `{0}`; report it to the server's owner")]
     Ambiguous(String),
     /// Nested too deep.
     #[error(
-        "the server's list is nested deeper than {0} levels; raise the limit `depth` of the server"
+        "the server's answer is nested deeper than {0} levels; raise the limit `depth` of the server"
     )]
     TooDeep(u32),
     /// Too long a page.
@@ -56,7 +57,7 @@ impl Rejection for ListError {
 
     fn code(&self) -> i64 {
         match self {
-            Self::TooManyEntries(_) | Self::TooDeep(_) => code::TOO_LARGE,
+            Self::TooManyEntries(_) | Self::TooDeep(_) | Self::BatchTooLong(_) => code::TOO_LARGE,
             Self::Malformed(_) | Self::Batch | Self::Ambiguous(_) => code::INTERNAL_ERROR,
         }
     }
@@ -89,7 +90,7 @@ pub fn filter(
     let Some(array) = array else {
         return Ok(nothing);
     };
-    let entries = entries_of(array, limits.list_entries)?;
+    let entries = entries_of(array.get(), limits.list_entries)?;
 
     let mut kept = Vec::with_capacity(entries.len());
     for entry in &entries {
@@ -138,92 +139,6 @@ fn envelope(message: &[u8]) -> Result<[Option<&RawValue>; 3], ListError> {
     Ok(found.map(present))
 }
 
-/// A message as text.
-pub(crate) fn text(message: &[u8]) -> Result<&str, ListError> {
-    std::str::from_utf8(message).map_err(|error| ListError::Malformed(error.to_string()))
-}
-
-/// A member unless it is null.
-pub(crate) fn present(member: Option<&RawValue>) -> Option<&RawValue> {
-    member.filter(|member| member.get() != "null")
-}
-
-/// The members of an object that have one of `names`, as they stand in the text. A member that comes twice, or
-/// whose name only differs in case, is an error: a client might take it for the other.
-pub(crate) fn members<'a, const N: usize>(
-    object: &'a str,
-    names: [&str; N],
-) -> Result<[Option<&'a RawValue>; N], ListError> {
-    struct Pick<'n, const N: usize>([&'n str; N]);
-
-    impl<'de, const N: usize> Visitor<'de> for Pick<'_, N> {
-        type Value = ([Option<&'de RawValue>; N], Option<String>);
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut picked = [None; N];
-            let mut ambiguous = None;
-            while let Some(key) = map.next_key_seed(json::Key)? {
-                let at = self.0.iter().position(|name| *name == key);
-                if let Some(slot) = at.and_then(|at| picked.get_mut(at)) {
-                    if slot.replace(map.next_value()?).is_some() {
-                        ambiguous = Some(json::excerpt(&key));
-                    }
-                } else {
-                    map.next_value::<IgnoredAny>()?;
-                    if json::confusable([key.as_ref()], &self.0).is_some() {
-                        ambiguous = Some(json::excerpt(&key));
-                    }
-                }
-            }
-            Ok((picked, ambiguous))
-        }
-    }
-
-    let mut deserializer = serde_json::Deserializer::from_str(object);
-    let found = deserializer.deserialize_map(Pick(names))?;
-    deserializer.end()?;
-    match found {
-        (_, Some(key)) => Err(ListError::Ambiguous(key)),
-        (picked, None) => Ok(picked),
-    }
-}
-
-/// The entries of an array, as they stand in the text.
-fn entries_of(array: &RawValue, limit: u32) -> Result<Vec<&RawValue>, ListError> {
-    struct Entries(usize);
-
-    impl<'de> Visitor<'de> for Entries {
-        /// `None`: too many.
-        type Value = Option<Vec<&'de RawValue>>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an array of entries")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-            let mut entries = Vec::new();
-            let mut count = 0_usize;
-            while let Some(entry) = seq.next_element::<&RawValue>()? {
-                count += 1;
-                if count <= self.0 {
-                    entries.push(entry);
-                }
-            }
-            Ok((count <= self.0).then_some(entries))
-        }
-    }
-
-    let most = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut deserializer = serde_json::Deserializer::from_str(array.get());
-    deserializer
-        .deserialize_seq(Entries(most))?
-        .ok_or(ListError::TooManyEntries(limit))
-}
-
 /// What `keep` is asked about; `None` when the entry has no such string.
 fn identity(entry: &RawValue, kind: ListKind) -> Result<Option<String>, ListError> {
     if !entry.get().starts_with('{') {
@@ -231,29 +146,6 @@ fn identity(entry: &RawValue, kind: ListKind) -> Result<Option<String>, ListErro
     }
     let [name] = members(entry.get(), [kind.identity_key()])?;
     Ok(name.and_then(|name| serde_json::from_str(name.get()).ok()))
-}
-
-/// Where a part that was borrowed from `message` stands in it.
-fn span(message: &[u8], part: &RawValue) -> Range<usize> {
-    let start = part
-        .get()
-        .as_ptr()
-        .addr()
-        .saturating_sub(message.as_ptr().addr());
-    start..start.saturating_add(part.get().len())
-}
-
-fn splice(message: &[u8], mut edits: Vec<(Range<usize>, String)>) -> Vec<u8> {
-    edits.sort_by_key(|(range, _)| range.start);
-    let mut out = Vec::with_capacity(message.len());
-    let mut from = 0;
-    for (range, text) in edits {
-        out.extend_from_slice(message.get(from..range.start).unwrap_or_default());
-        out.extend_from_slice(text.as_bytes());
-        from = range.end;
-    }
-    out.extend_from_slice(message.get(from..).unwrap_or_default());
-    out
 }
 
 impl From<Fault> for ListError {

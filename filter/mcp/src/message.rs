@@ -88,9 +88,27 @@ pub enum ParseFault {
     /// An integer of more than 64 bits.
     #[error("an integer does not fit 64 bits; send it as a string")]
     IntegerTooLarge,
-    /// A batch.
-    #[error("batches are not accepted; send each message in its own request")]
+    /// A batch where one message is read.
+    #[error("batches are not accepted here; send each message in its own request")]
     Batch,
+    /// One value where a batch is read.
+    #[error("the body is not a batch; a batch is an array of messages")]
+    NotABatch,
+    /// A batch of nothing.
+    #[error("the batch is empty; send at least one message")]
+    EmptyBatch,
+    /// More than [`crate::MAX_BATCH`] messages.
+    #[error("the batch has more than {0} messages; send several smaller ones")]
+    BatchTooLong(usize),
+    /// `initialize` in a batch: what follows would be sent before the version is known.
+    #[error("`initialize` is in a batch; send it alone")]
+    BatchedInitialize,
+    /// Two requests, or two responses, with one id.
+    #[error("the batch has the id `{0}` twice; give each of its messages an id of its own")]
+    RepeatedId(String),
+    /// Responses beside requests or notifications.
+    #[error("the batch mixes responses with other messages; send them in batches of their own")]
+    BatchMixed,
     /// Neither an object nor an array.
     #[error("a JSON-RPC message is an object")]
     NotAnObject,
@@ -124,11 +142,15 @@ pub enum ParseFault {
 
 impl Rejection for ParseError {
     fn status(&self) -> u16 {
-        400
+        match self.fault {
+            ParseFault::BatchTooLong(_) => 413,
+            _ => 400,
+        }
     }
 
     fn code(&self) -> i64 {
         match self.fault {
+            ParseFault::BatchTooLong(_) => code::TOO_LARGE,
             ParseFault::Syntax(_) => code::PARSE_ERROR,
             ParseFault::Params => code::INVALID_PARAMS,
             _ => code::INVALID_REQUEST,
@@ -185,7 +207,7 @@ impl Message {
     }
 }
 
-/// Reads the body of a POST: exactly one JSON-RPC message, with one possible reading.
+/// Reads the body of a POST: exactly one JSON-RPC message, with one possible reading. A batch is refused here.
 pub fn parse(body: &[u8], limits: &Limits) -> Result<Message, ParseError> {
     match json::read(body, limits.depth) {
         Ok(value) if !json::integers_fit(body) => Err(ParseError {
@@ -200,8 +222,8 @@ pub fn parse(body: &[u8], limits: &Limits) -> Result<Message, ParseError> {
     }
 }
 
-/// Whether a body is a batch: a JSON array. On streams of 2025-03-26 servers may send them; nothing here reads
-/// inside.
+/// Whether a body is a batch: a JSON array. Only 2025-03-26 has them; [`crate::parse_batch`] reads those of
+/// clients, [`crate::batch::split`] takes those of servers apart.
 #[must_use]
 pub fn is_batch(body: &[u8]) -> bool {
     body.trim_ascii_start().starts_with(b"[")
@@ -229,7 +251,8 @@ const PARAMS: [&str; 16] = [
     "requestId",
 ];
 
-fn message(value: Value) -> Result<Message, ParseError> {
+/// One value as a message; an array is none.
+pub(crate) fn message(value: Value) -> Result<Message, ParseError> {
     let mut map = match value {
         Value::Object(map) => map,
         Value::Array(_) => return Err(ParseFault::Batch.without_id()),

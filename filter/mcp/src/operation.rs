@@ -49,9 +49,23 @@ pub enum Operation<'a> {
     },
     /// A list, of which one page is answered.
     List(ListKind),
-    /// `initialize`, `ping`, `logging/setLevel`, `server/discover`: no rule of their own.
+    /// `tasks/get`, `tasks/result`, `tasks/update`, `tasks/cancel`: about one task.
+    Task {
+        /// The method.
+        method: &'a str,
+        /// The task, by the name that the client has for it.
+        task_id: &'a str,
+    },
+    /// `tasks/list`.
+    ListTasks,
+    /// `logging/setLevel`.
+    SetLevel {
+        /// One of the eight levels of the specification.
+        level: &'a str,
+    },
+    /// `initialize`, `ping`, `server/discover`: no rule of their own.
     Lifecycle,
-    /// Anything else, tasks included: judged by its method.
+    /// Anything else, methods of the other era included: judged by its method.
     Other,
 }
 
@@ -82,7 +96,7 @@ pub enum ListKind {
 #[error("{method}: {problem}")]
 pub struct InvalidParams {
     /// The request's method.
-    pub method: &'static str,
+    pub method: String,
     /// What is wrong, for people.
     pub problem: &'static str,
     /// The request's id.
@@ -145,37 +159,77 @@ impl ListKind {
     }
 }
 
-/// What the request wants. Methods are told apart by exact name, whatever the era: a method that the era
-/// does not have is the server's to refuse, and is judged by the same rules until then.
-pub fn operation<'a>(request: &'a Request, _era: Era) -> Result<Operation<'a>, InvalidParams> {
-    let params = request.params.as_ref().unwrap_or(&EMPTY);
-    let read = match request.method.as_str() {
-        "tools/call" => call_tool(params).map_err(|problem| ("tools/call", problem)),
-        "prompts/get" => get_prompt(params).map_err(|problem| ("prompts/get", problem)),
-        "resources/read" => uri(params)
-            .map(|uri| Operation::ReadResource { uri })
-            .map_err(|problem| ("resources/read", problem)),
-        "resources/subscribe" | "resources/unsubscribe" => uri(params)
-            .map(|uri| Operation::Subscribe { uri })
-            .map_err(|problem| ("resources/subscribe", problem)),
-        "completion/complete" => {
-            complete(params).map_err(|problem| ("completion/complete", problem))
-        }
-        "subscriptions/listen" => {
-            listen(params).map_err(|problem| ("subscriptions/listen", problem))
-        }
-        "initialize" | "ping" | "logging/setLevel" | "server/discover" => Ok(Operation::Lifecycle),
-        other => Ok(ListKind::ALL
-            .into_iter()
-            .find(|kind| kind.method() == other)
-            .map_or(Operation::Other, Operation::List)),
-    };
-    read.map_err(|(method, problem)| InvalidParams {
-        method,
+/// What the request wants, by the exact name of its method.
+///
+/// A method that the era does not have is [`Operation::Other`], so that only a rule that names it lets it
+/// pass. Three stay what they are in the other era, because less would be judged otherwise, or because clients
+/// use them to find out which era a server speaks: `resources/subscribe` and `resources/unsubscribe`,
+/// `subscriptions/listen`, and `initialize`.
+///
+/// # Errors
+///
+/// Parameters without what the method needs, or with something that decides in the wrong type.
+pub fn operation<'a>(request: &'a Request, era: Era) -> Result<Operation<'a>, InvalidParams> {
+    read(request, era).map_err(|problem| InvalidParams {
+        method: request.method.clone(),
         problem,
         id: request.id.clone(),
     })
 }
+
+fn read(request: &Request, era: Era) -> Result<Operation<'_>, &'static str> {
+    let params = request.params.as_ref().unwrap_or(&EMPTY);
+    let method = request.method.as_str();
+    if let Some(kind) = ListKind::ALL
+        .into_iter()
+        .find(|kind| kind.method() == method)
+    {
+        return Ok(Operation::List(kind));
+    }
+    match (method, era) {
+        ("tools/call", _) => call_tool(params),
+        ("prompts/get", _) => get_prompt(params),
+        ("resources/read", _) => {
+            answers_to_input(params)?;
+            Ok(Operation::ReadResource { uri: uri(params)? })
+        }
+        ("resources/subscribe" | "resources/unsubscribe", _) => {
+            Ok(Operation::Subscribe { uri: uri(params)? })
+        }
+        ("completion/complete", _) => complete(params),
+        ("subscriptions/listen", _) => listen(params),
+        ("tasks/get" | "tasks/cancel", _)
+        | ("tasks/result", Era::Legacy)
+        | ("tasks/update", Era::Modern) => {
+            answers_to_input(params)?;
+            let task_id = string(params, "taskId").ok_or("`params.taskId` must be a string")?;
+            Ok(Operation::Task { method, task_id })
+        }
+        ("tasks/list", Era::Legacy) => Ok(Operation::ListTasks),
+        ("logging/setLevel", Era::Legacy) => string(params, "level")
+            .filter(|level| LEVELS.contains(level))
+            .map(|level| Operation::SetLevel { level })
+            .ok_or(
+                "`params.level` must be one of debug, info, notice, warning, error, critical, alert, emergency",
+            ),
+        ("initialize", _) | ("ping", Era::Legacy) | ("server/discover", Era::Modern) => {
+            Ok(Operation::Lifecycle)
+        }
+        _ => Ok(Operation::Other),
+    }
+}
+
+/// The levels of RFC 5424 as MCP names them.
+const LEVELS: [&str; 8] = [
+    "debug",
+    "info",
+    "notice",
+    "warning",
+    "error",
+    "critical",
+    "alert",
+    "emergency",
+];
 
 type Params = Map<String, Value>;
 
@@ -183,6 +237,10 @@ static EMPTY: LazyLock<Params> = LazyLock::new(Map::new);
 
 fn call_tool(params: &Params) -> Result<Operation<'_>, &'static str> {
     let name = string(params, "name").ok_or("`params.name` must be a string")?;
+    answers_to_input(params)?;
+    if params.get("task").is_some_and(|task| !task.is_object()) {
+        return Err("`params.task` must be an object");
+    }
     Ok(Operation::CallTool {
         name,
         arguments: arguments(params)?,
@@ -191,6 +249,7 @@ fn call_tool(params: &Params) -> Result<Operation<'_>, &'static str> {
 
 fn get_prompt(params: &Params) -> Result<Operation<'_>, &'static str> {
     let name = string(params, "name").ok_or("`params.name` must be a string")?;
+    answers_to_input(params)?;
     Ok(Operation::GetPrompt {
         name,
         arguments: arguments(params)?,
@@ -199,6 +258,20 @@ fn get_prompt(params: &Params) -> Result<Operation<'_>, &'static str> {
 
 fn uri(params: &Params) -> Result<&str, &'static str> {
     string(params, "uri").ok_or("`params.uri` must be a string")
+}
+
+/// Whether what the client sends back when a server asked for more input has the right types, in any era: a
+/// server that does not know it ignores it.
+fn answers_to_input(params: &Params) -> Result<(), &'static str> {
+    match params.get("inputResponses") {
+        None => {}
+        Some(Value::Object(responses)) if responses.values().all(Value::is_object) => {}
+        Some(_) => return Err("`params.inputResponses` must be an object of objects"),
+    }
+    match params.get("requestState") {
+        None | Some(Value::String(_)) => Ok(()),
+        Some(_) => Err("`params.requestState` must be a string"),
+    }
 }
 
 fn complete(params: &Params) -> Result<Operation<'_>, &'static str> {

@@ -1,19 +1,19 @@
 //! Which version a request speaks, and whether headers and body tell the same.
 
+use crate::header_value::{decoded, visible};
 use crate::headers::{HeaderError, RequestHeaders};
 use crate::json::excerpt;
 use crate::message::Message;
 use crate::version::{Era, Protocol, Version};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
-/// Longest header value that is looked at; it bounds the decoding.
-const MAX_VALUE: usize = 8192;
+const VERSION_MISMATCH: HeaderError = HeaderError::Mismatch {
+    header: "mcp-protocol-version",
+    field: "`params._meta[\"io.modelcontextprotocol/protocolVersion\"]`",
+};
 
 /// The protocol of a POST. Refuses whatever headers and body do not agree about, on both eras, and on the
 /// modern one also what is required and absent (2026-07-28, streamable HTTP, "Request metadata").
@@ -21,10 +21,7 @@ pub fn protocol(headers: &RequestHeaders<'_>, message: &Message) -> Result<Proto
     let stated = headers.protocol_version.map(version_header).transpose()?;
     let version = match (stated, meta_version(message)?) {
         (Some(header), Some(body)) if header != body => {
-            return Err(HeaderError::Mismatch {
-                header: "mcp-protocol-version",
-                field: "`params._meta[\"io.modelcontextprotocol/protocolVersion\"]`",
-            });
+            return Err(VERSION_MISMATCH);
         }
         (Some(header), _) => supported(header)?,
         (None, Some(body)) => {
@@ -41,6 +38,43 @@ pub fn protocol(headers: &RequestHeaders<'_>, message: &Message) -> Result<Proto
     method_header(headers, message, protocol.era)?;
     name_header(headers, message, protocol.era)?;
     Ok(protocol)
+}
+
+/// The protocol of a POST with a batch: always 2025-03-26. Refuses what says or shows that it is of another
+/// version, and the headers that mirror one message.
+pub fn protocol_of_batch(
+    headers: &RequestHeaders<'_>,
+    batch: &[Message],
+) -> Result<Protocol, HeaderError> {
+    let only = Version::V2025_03_26;
+    let stated = headers.protocol_version.map(version_header).transpose()?;
+    if let Some(header) = stated
+        && supported(header)? != only
+    {
+        return Err(HeaderError::BatchNotAllowed);
+    }
+    for message in batch {
+        match (meta_version(message)?, stated) {
+            (None, _) => {}
+            (Some(body), _) if body == only.as_str() => {}
+            (Some(_), Some(_)) => return Err(VERSION_MISMATCH),
+            (Some(body), None) => {
+                supported(body)?;
+                return Err(HeaderError::BatchNotAllowed);
+            }
+        }
+    }
+    let mirrors = [
+        ("mcp-method", headers.method.is_some()),
+        ("mcp-name", headers.name.is_some()),
+    ];
+    match mirrors.into_iter().find(|(_, present)| *present) {
+        Some((header, _)) => Err(HeaderError::Mismatch {
+            header,
+            field: "one message, and this body has several",
+        }),
+        None => Ok(only.into()),
+    }
 }
 
 /// The protocol of a request without body (GET, DELETE).
@@ -150,38 +184,4 @@ fn name_header(
         // Without the parameter it is the parameters that are wrong.
         (None, _) => Ok(()),
     }
-}
-
-/// A header value as text: visible ASCII and inner blanks only.
-fn visible<'v>(name: &'static str, value: &'v [u8]) -> Result<&'v str, HeaderError> {
-    if value.len() > MAX_VALUE {
-        return Err(HeaderError::Unreadable(
-            name,
-            "it is longer than 8192 bytes",
-        ));
-    }
-    if !value
-        .iter()
-        .all(|&byte| matches!(byte, b' '..=b'~' | b'\t'))
-    {
-        return Err(HeaderError::Unreadable(name, "it is not visible ASCII"));
-    }
-    std::str::from_utf8(value).map_err(|_| HeaderError::Unreadable(name, "it is not UTF-8"))
-}
-
-/// A header value with `=?base64?…?=` undone.
-fn decoded<'v>(name: &'static str, value: &'v [u8]) -> Result<Cow<'v, str>, HeaderError> {
-    let text = visible(name, value)?;
-    let Some(encoded) = text
-        .strip_prefix("=?base64?")
-        .and_then(|rest| rest.strip_suffix("?="))
-    else {
-        return Ok(Cow::Borrowed(text));
-    };
-    let bytes = STANDARD
-        .decode(encoded)
-        .map_err(|_| HeaderError::Unreadable(name, "its base64 is not valid"))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| HeaderError::Unreadable(name, "its base64 does not hold UTF-8"))?;
-    Ok(Cow::Owned(text))
 }

@@ -1,10 +1,12 @@
 //! Messages that the gateway says by itself.
 
+use crate::batch;
 use crate::message::Id;
 use crate::rejection::Rejection;
 use crate::version::Era;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// JSON-RPC error codes.
 pub mod code {
@@ -74,6 +76,16 @@ pub fn tool_error_body(id: &Id, era: Era, text: &str, meta: Map<String, Value>) 
         error: None,
         result: Some(result),
     })
+}
+
+/// Messages that are serialized already, as one batch (2025-03-26).
+#[must_use]
+pub fn batch_body(bodies: &[Vec<u8>]) -> Vec<u8> {
+    let elements: Vec<_> = bodies
+        .iter()
+        .map(|body| Cow::Borrowed(body.as_slice()))
+        .collect();
+    batch::join(&elements)
 }
 
 /// The code for a resource that is not there.

@@ -24,6 +24,13 @@ fn check(method: &str, params: &str, expected: Operation<'_>) {
     }
 }
 
+/// What it is on the legacy era, and on the modern one.
+fn each(method: &str, params: &str, legacy: Operation<'_>, modern: Operation<'_>) {
+    let request = request(method, params);
+    assert_eq!(operation(&request, Era::Legacy), Ok(legacy), "{method}");
+    assert_eq!(operation(&request, Era::Modern), Ok(modern), "{method}");
+}
+
 fn refused(method: &str, params: &str) {
     let request = request(method, params);
     let error: InvalidParams = operation(&request, Era::Modern).unwrap_err();
@@ -159,16 +166,132 @@ fn listening() {
 }
 
 #[test]
+fn tasks() {
+    let both = ["tasks/get", "tasks/cancel"].map(|method| (method, None));
+    let one = [
+        ("tasks/result", Some(Era::Legacy)),
+        ("tasks/update", Some(Era::Modern)),
+    ];
+    for (method, only) in both.into_iter().chain(one) {
+        let good = request(method, r#"{"taskId":"t1"}"#);
+        for era in [Era::Legacy, Era::Modern] {
+            let expected = if only.is_none_or(|only| only == era) {
+                Operation::Task {
+                    method,
+                    task_id: "t1",
+                }
+            } else {
+                Operation::Other
+            };
+            assert_eq!(operation(&good, era), Ok(expected), "{method} {era:?}");
+        }
+        for params in [
+            "{}",
+            r#"{"taskId":null}"#,
+            r#"{"taskId":1}"#,
+            r#"{"taskId":["t1"]}"#,
+        ] {
+            let bad = request(method, params);
+            let found = operation(&bad, only.unwrap_or(Era::Legacy));
+            assert!(found.is_err(), "{method} {params}");
+        }
+    }
+    each("tasks/list", "{}", Operation::ListTasks, Operation::Other);
+}
+
+#[test]
+fn levels() {
+    for level in [
+        "debug",
+        "info",
+        "notice",
+        "warning",
+        "error",
+        "critical",
+        "alert",
+        "emergency",
+    ] {
+        let params = format!(r#"{{"level":"{level}"}}"#);
+        each(
+            "logging/setLevel",
+            &params,
+            Operation::SetLevel { level },
+            Operation::Other,
+        );
+    }
+    for params in [
+        "{}",
+        r#"{"level":"Debug"}"#,
+        r#"{"level":7}"#,
+        r#"{"level":"trace"}"#,
+    ] {
+        let request = request("logging/setLevel", params);
+        assert!(operation(&request, Era::Legacy).is_err(), "{params}");
+        assert_eq!(operation(&request, Era::Modern), Ok(Operation::Other));
+    }
+}
+
+#[test]
+fn answers_to_input() {
+    let none = Map::new();
+    let tool = || Operation::CallTool {
+        name: "n",
+        arguments: &none,
+    };
+    for good in [
+        r#""inputResponses":{},"requestState":"""#,
+        r#""inputResponses":{"a":{"action":"accept"},"b":{}}"#,
+        r#""requestState":"x""#,
+    ] {
+        check("tools/call", &format!(r#"{{"name":"n",{good}}}"#), tool());
+        let uri = "a:b";
+        let read = format!(r#"{{"uri":"a:b",{good}}}"#);
+        check("resources/read", &read, Operation::ReadResource { uri });
+    }
+    for bad in [
+        r#""inputResponses":null"#,
+        r#""inputResponses":[]"#,
+        r#""inputResponses":"{}""#,
+        r#""inputResponses":{"a":1}"#,
+        r#""inputResponses":{"a":{},"b":null}"#,
+        r#""requestState":null"#,
+        r#""requestState":{}"#,
+        r#""requestState":1"#,
+    ] {
+        for (method, name) in [
+            ("tools/call", "name"),
+            ("prompts/get", "name"),
+            ("resources/read", "uri"),
+            ("tasks/update", "taskId"),
+        ] {
+            refused(method, &format!(r#"{{"{name}":"n",{bad}}}"#));
+        }
+        // Elsewhere nobody reads them.
+        let elsewhere = format!("{{{bad}}}");
+        check("tools/list", &elsewhere, Operation::List(ListKind::Tools));
+    }
+    for bad in ["null", "true", "[]", r#""x""#] {
+        refused("tools/call", &format!(r#"{{"name":"n","task":{bad}}}"#));
+    }
+}
+
+#[test]
 fn the_rest() {
     for kind in ListKind::ALL {
         check(kind.method(), r#"{"cursor":"x"}"#, Operation::List(kind));
     }
-    for method in ["initialize", "ping", "logging/setLevel", "server/discover"] {
-        check(method, "{}", Operation::Lifecycle);
-    }
+    check("initialize", "{}", Operation::Lifecycle);
+    each("ping", "{}", Operation::Lifecycle, Operation::Other);
+    each(
+        "server/discover",
+        "{}",
+        Operation::Other,
+        Operation::Lifecycle,
+    );
     for method in [
-        "tasks/get",
-        "tasks/list",
+        "tasks/list/",
+        "tasks/",
+        "Tasks/get",
         "Tools/call",
         "tools/call ",
         "tools\\/call/",

@@ -1,0 +1,188 @@
+//! Task ids in messages, so that a gateway can tie them to who they were given to.
+//!
+//! Only ids of the server's tasks are touched. A client may have tasks too (2025-11-25): those that it names
+//! in its own answers and notifications, and that a server's `tasks/…` requests ask for, are its own.
+
+use crate::json::excerpt;
+use crate::list::ListError;
+use crate::message::is_batch;
+use crate::raw::{entries_of, members, present, span, splice, text};
+use crate::rejection::Rejection;
+use crate::reply::code;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::ops::Range;
+
+/// A task that the caller has not been given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown task `{task}`")]
+pub struct Unknown {
+    /// The start of what it was called.
+    pub task: String,
+}
+
+impl Rejection for Unknown {
+    fn status(&self) -> u16 {
+        400
+    }
+
+    fn code(&self) -> i64 {
+        code::INVALID_PARAMS
+    }
+}
+
+const RELATED: &str = "io.modelcontextprotocol/related-task";
+
+/// One message of a server with each id of its tasks replaced by what `seal` makes of it, all other bytes as
+/// they were; `None` when there is no such id.
+///
+/// Looked at are `taskId`, `task.taskId` and `tasks[].taskId` of a result, `params.taskId` of
+/// `notifications/tasks…`, and the related task in the `_meta` of results and parameters. Ids that are no
+/// strings stay: no request can name them.
+///
+/// # Errors
+///
+/// A batch, and a message in which a client could read another id than the one found here.
+pub fn seal(
+    message: &[u8],
+    seal: &mut dyn FnMut(&str) -> String,
+) -> Result<Option<Vec<u8>>, ListError> {
+    if is_batch(message) {
+        return Err(ListError::Batch);
+    }
+    // A key that is escaped has `\u`: no other escape stands for a letter.
+    let plain = memchr::memmem::find(message, b"taskId").is_none();
+    if plain && memchr::memmem::find(message, b"\\u").is_none() || !message.contains(&b'{') {
+        return Ok(None);
+    }
+    let [method, params, result] =
+        members(text(message)?, ["method", "params", "result"])?.map(present);
+    let mut found = Vec::new();
+    if let Some(result) = result.and_then(object) {
+        let [id, task, tasks, meta] =
+            members(result.get(), ["taskId", "task", "tasks", "_meta"])?.map(present);
+        found.extend(id);
+        found.extend(id_of(task)?);
+        if let Some(tasks) = tasks.filter(|tasks| tasks.get().starts_with('[')) {
+            for task in entries_of(tasks.get(), u32::MAX)? {
+                found.extend(id_of(Some(task))?);
+            }
+        }
+        found.extend(related(meta)?);
+    }
+    if let Some(params) = params.and_then(object) {
+        let [id, meta] = members(params.get(), ["taskId", "_meta"])?.map(present);
+        let method = method.and_then(string).unwrap_or_default();
+        if method.starts_with("notifications/tasks") {
+            found.extend(id);
+        }
+        found.extend(related(meta)?);
+    }
+    let mut edits = Vec::new();
+    for id in found {
+        if let Some(text) = string(id) {
+            edits.push((span(message, id), quoted(&seal(&text))));
+        }
+    }
+    Ok(changed(message, edits))
+}
+
+/// One message of a client, which [`crate::parse`] accepts, with each id of the server's tasks replaced by what
+/// `open` makes of it, all other bytes as they were; `None` when there is no such id. An element of a batch is
+/// a message too.
+///
+/// Looked at are `params.taskId` of `tasks/…`, `params.notifications.taskIds` of `subscriptions/listen`, and
+/// the related task in the `_meta` of parameters and results.
+///
+/// # Errors
+///
+/// An id that `open` refuses, one that is no string, and a key that a server could take for that of an id.
+pub fn open(
+    message: &[u8],
+    open: &mut dyn FnMut(&str) -> Option<String>,
+) -> Result<Option<Vec<u8>>, Unknown> {
+    let mut edits = Vec::new();
+    for id in ids_of_client(message)? {
+        let text = string(id).ok_or_else(|| unknown(id.get()))?;
+        let opened = open(&text).ok_or_else(|| unknown(&text))?;
+        edits.push((span(message, id), quoted(&opened)));
+    }
+    Ok(changed(message, edits))
+}
+
+fn ids_of_client(message: &[u8]) -> Result<Vec<&RawValue>, ListError> {
+    let [method, params, result] =
+        members(text(message)?, ["method", "params", "result"])?.map(present);
+    let mut found = Vec::new();
+    if let Some(params) = params.and_then(object) {
+        let [id, notifications, meta] =
+            members(params.get(), ["taskId", "notifications", "_meta"])?.map(present);
+        let method = method.and_then(string).unwrap_or_default();
+        if method.starts_with("tasks/") {
+            found.extend(id);
+        }
+        if method == "subscriptions/listen"
+            && let Some(notifications) = notifications.and_then(object)
+        {
+            let [ids] = members(notifications.get(), ["taskIds"])?.map(present);
+            if let Some(ids) = ids {
+                found.extend(entries_of(ids.get(), u32::MAX)?);
+            }
+        }
+        found.extend(related(meta)?);
+    }
+    if let Some(result) = result.and_then(object) {
+        let [meta] = members(result.get(), ["_meta"])?.map(present);
+        found.extend(related(meta)?);
+    }
+    Ok(found)
+}
+
+/// The id in a related task of `_meta`.
+fn related(meta: Option<&RawValue>) -> Result<Option<&RawValue>, ListError> {
+    let Some(meta) = meta.and_then(object) else {
+        return Ok(None);
+    };
+    let [related] = members(meta.get(), [RELATED])?;
+    id_of(related)
+}
+
+/// `taskId` of an object; what is no object has none.
+fn id_of(task: Option<&RawValue>) -> Result<Option<&RawValue>, ListError> {
+    let Some(task) = task.and_then(object) else {
+        return Ok(None);
+    };
+    let [id] = members(task.get(), ["taskId"])?;
+    Ok(present(id))
+}
+
+fn object(part: &RawValue) -> Option<&RawValue> {
+    part.get().starts_with('{').then_some(part)
+}
+
+fn string(part: &RawValue) -> Option<String> {
+    serde_json::from_str(part.get()).ok()
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+fn changed(message: &[u8], edits: Vec<(Range<usize>, String)>) -> Option<Vec<u8>> {
+    (!edits.is_empty()).then(|| splice(message, edits))
+}
+
+fn unknown(task: &str) -> Unknown {
+    Unknown {
+        task: excerpt(task),
+    }
+}
+
+impl From<ListError> for Unknown {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Ambiguous(key) => unknown(&key),
+            other => unknown(&other.to_string()),
+        }
+    }
+}
