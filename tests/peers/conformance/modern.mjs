@@ -3,9 +3,19 @@
 //
 //   node modern.mjs [--port 0]
 import { toNodeHandler } from '@modelcontextprotocol/node';
-import { McpServer, MissingRequiredClientCapabilityError, ResourceNotFoundError, ResourceTemplate, completable, createMcpHandler, fromJsonSchema } from '@modelcontextprotocol/server';
+import {
+  McpServer,
+  MissingRequiredClientCapabilityError,
+  ProtocolError,
+  ProtocolErrorCode,
+  ResourceNotFoundError,
+  ResourceTemplate,
+  completable,
+  createMcpHandler,
+  fromJsonSchema,
+} from '@modelcontextprotocol/server';
 import * as z from 'zod';
-import { FIXED_TOOLS, PROMPTS, SCHEMA_TOOL, STRING, TEMPLATE, inSteps, object, read, resources, text } from './content.mjs';
+import { FIXED_TOOLS, PROMPTS, SCHEMA_TOOL, STRING, TEMPLATE, failure, inSteps, object, read, resources, text } from './content.mjs';
 import { listen } from './http.mjs';
 import { ROUND_TOOLS, roundPrompt, sealed } from './rounds.mjs';
 import { EXTENSION, TASK_CALLS, addTaskMethods } from './tasks.mjs';
@@ -13,8 +23,6 @@ import { EXTENSION, TASK_CALLS, addTaskMethods } from './tasks.mjs';
 /** Lists change for as long as the server runs, so results may be kept only shortly. */
 const CACHE = { ttlMs: 1000, cacheScope: 'private' };
 const CACHED = ['tools/list', 'prompts/list', 'resources/list', 'resources/templates/list', 'resources/read', 'server/discover'];
-
-const INSTRUCTIONS = 'For conformance tests.';
 
 /** Tools with a schema of their arguments and `call(arguments, context)`. */
 const TOOLS = {
@@ -63,6 +71,16 @@ for (const [name, result] of Object.entries(FIXED_TOOLS)) TOOLS[name] = { call: 
 for (const [name, run] of Object.entries(ROUND_TOOLS)) TOOLS[name] = { call: (_, ctx) => run(ctx) };
 TOOLS[SCHEMA_TOOL.name] = { inputSchema: SCHEMA_TOOL.inputSchema, call: () => text('Accepted') };
 
+async function callTool({ params }, ctx) {
+  if (!Object.hasOwn(TOOLS, params.name)) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool: ${params.name}`);
+  try {
+    return await TOOLS[params.name].call(params.arguments ?? {}, ctx);
+  } catch (error) {
+    if (error instanceof ProtocolError) throw error;
+    return failure(String(error));
+  }
+}
+
 function addResources(server) {
   for (const { uri, name, ...about } of resources) {
     server.registerResource(name, uri, about, async () => read(uri));
@@ -88,8 +106,14 @@ function build() {
   const server = new McpServer(
     { name: 'gatehold-reference-modern', version: '1.0.0' },
     {
-      instructions: INSTRUCTIONS,
-      capabilities: { tools: { listChanged: true }, prompts: { listChanged: true }, resources: { listChanged: true }, completions: {}, logging: {}, extensions: { [EXTENSION]: {} } },
+      capabilities: {
+        tools: { listChanged: true },
+        prompts: { listChanged: true },
+        resources: { listChanged: true },
+        completions: {},
+        logging: {},
+        extensions: { [EXTENSION]: {} },
+      },
       cacheHints: Object.fromEntries(CACHED.map((method) => [method, CACHE])),
       requestState: { verify: sealed.verify },
     },
@@ -97,6 +121,8 @@ function build() {
   for (const [name, { inputSchema = object(), call }] of Object.entries(TOOLS)) {
     server.registerTool(name, { description: `Does what ${name} says`, inputSchema: fromJsonSchema(inputSchema) }, async (args, ctx) => call(args, ctx));
   }
+  // The SDK makes a result of every error of a tool, but a missing capability is an error of the protocol.
+  server.server.setRequestHandler('tools/call', callTool);
   addResources(server);
   addPrompts(server);
   addTaskMethods(server.server);
