@@ -14,6 +14,8 @@ async fn envoy_accepts_the_bootstrap() {
         control: defaults::CONTROL_GRPC,
         crm: defaults::CRM,
         everything: defaults::EVERYTHING,
+        desk: None,
+        token: None,
         // Only its place may differ from the file: the build may put it elsewhere.
         wasm: &tools.wasm,
         filter_config: None,

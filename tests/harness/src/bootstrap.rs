@@ -38,6 +38,10 @@ pub struct Bootstrap<'a> {
     pub crm: u16,
     /// The MCP server behind `/everything/mcp`.
     pub everything: u16,
+    /// One more MCP server, behind `/desk/mcp`, if there is to be one.
+    pub desk: Option<u16>,
+    /// A token that requests get which carry none, for clients that cannot send one.
+    pub token: Option<&'a str>,
     /// The filter's file, as Envoy will see it.
     pub wasm: &'a Path,
     /// The filter's configuration (JSON), if not the one in the file.
@@ -74,6 +78,23 @@ impl Bootstrap<'_> {
             "filename: target/gatehold.wasm",
             &format!("filename: {}", self.wasm.display()),
         )?;
+        if let Some(port) = self.desk {
+            put(
+                &mut text,
+                BEFORE_ROUTE,
+                &format!("{DESK_ROUTE}{BEFORE_ROUTE}"),
+            )?;
+            let cluster = DESK_CLUSTER.replace("@port@", &port.to_string());
+            put(
+                &mut text,
+                BEFORE_CLUSTER,
+                &format!("{cluster}{BEFORE_CLUSTER}"),
+            )?;
+        }
+        if let Some(token) = self.token {
+            let ahead = TOKEN_FILTER.replace("@token@", token);
+            put(&mut text, BEFORE_FILTER, &format!("{ahead}{BEFORE_FILTER}"))?;
+        }
         if let Some(config) = self.filter_config {
             let old = text
                 .lines()
@@ -91,6 +112,33 @@ impl Bootstrap<'_> {
         Ok(text)
     }
 }
+
+/// Where the further server is put, and what.
+const BEFORE_ROUTE: &str = "                        - match: { path: /everything/mcp }\n";
+const DESK_ROUTE: &str = "                        - match: { path: /desk/mcp }
+                          route: { cluster: desk, prefix_rewrite: /mcp, timeout: 0s, idle_timeout: 0s }
+";
+const BEFORE_CLUSTER: &str = "    - name: crm\n";
+const DESK_CLUSTER: &str = "    - name: desk
+      type: STATIC
+      connect_timeout: 2s
+      per_connection_buffer_limit_bytes: 16777216
+      load_assignment:
+        cluster_name: desk
+        endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: @port@ } } } }] }]
+";
+
+/// Where an HTTP filter is put that has to run ahead of ours, and the one that adds a token.
+const BEFORE_FILTER: &str = "                  - name: gatehold\n";
+const TOKEN_FILTER: &str = r#"                  - name: envoy.filters.http.header_mutation
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
+                      mutations:
+                        request_mutations:
+                          - append:
+                              header: { key: authorization, value: "Bearer @token@" }
+                              append_action: ADD_IF_ABSENT
+"#;
 
 /// Replaces the one occurrence of `old`.
 fn put(text: &mut String, old: &str, new: &str) -> Result<(), HarnessError> {
@@ -118,6 +166,8 @@ mod tests {
             control: 10081,
             crm: 10082,
             everything: 18000,
+            desk: Some(10083),
+            token: Some("a.b.c"),
             wasm: Path::new("/x/y.wasm"),
             filter_config: Some(r#"{"control_cluster":"it's"}"#),
         };
@@ -126,6 +176,7 @@ mod tests {
             "admin:\n  address: { socket_address: { address: 127.0.0.1, port_value: 10000 } }",
             "- name: mcp\n      address: { socket_address: { address: 127.0.0.1, port_value: 9901 } }",
             "filename: /x/y.wasm",
+            "value: \"Bearer a.b.c\" }",
             r#"value: '{"control_cluster":"it''s"}'"#,
         ] {
             assert!(text.contains(expected), "`{expected}` not in:\n{text}");

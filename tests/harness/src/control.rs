@@ -55,6 +55,12 @@ impl Control {
         self.http.port()
     }
 
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// GET of its HTTP surface.
     ///
     /// # Errors

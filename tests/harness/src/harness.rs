@@ -29,6 +29,8 @@ pub enum Upstream {
     Recorder,
     /// [`Crm`], on the official SDK.
     Crm,
+    /// A server that the test has started by itself, at this port of this machine.
+    At(u16),
 }
 
 /// What to start. Made by [`Harness::builder`].
@@ -36,7 +38,9 @@ pub enum Upstream {
 pub struct Builder {
     upstream: Upstream,
     everything: bool,
+    desk: bool,
     provider: bool,
+    signed_in: Option<String>,
     workers: u32,
     filter_config: Option<String>,
     trapping: bool,
@@ -61,10 +65,25 @@ impl Builder {
         self
     }
 
+    /// Starts [`Crm`] behind `/desk/mcp` too, beside whoever stands behind `/crm/mcp`.
+    #[must_use]
+    pub fn desk(mut self) -> Self {
+        self.desk = true;
+        self
+    }
+
     /// Starts the OpenID provider too.
     #[must_use]
     pub fn provider(mut self) -> Self {
         self.provider = true;
+        self
+    }
+
+    /// Gives requests without a token one of this user for `/crm/mcp`, ahead of the filter, for clients that cannot
+    /// send one.
+    #[must_use]
+    pub fn signed_in(mut self, user: &str) -> Self {
+        self.signed_in = Some(user.to_owned());
         self
     }
 
@@ -132,7 +151,16 @@ impl Builder {
         let recorder = Recorder::start().await?;
         let crm = match self.upstream {
             Upstream::Crm => Some(Crm::start(&tools, &path, fixed(defaults::CRM)).await?),
-            Upstream::Recorder => None,
+            Upstream::Recorder | Upstream::At(_) => None,
+        };
+        let desk = match self.desk {
+            // In a folder of its own, because its log has the name of the other one's.
+            true => {
+                let path = path.join("desk");
+                std::fs::create_dir_all(&path).map_err(HarnessError::io("create a folder"))?;
+                Some(Crm::start(&tools, &path, 0).await?)
+            }
+            false => None,
         };
         let everything = match self.everything {
             true => Some(Everything::start(&tools, &path, fixed(defaults::EVERYTHING)).await?),
@@ -166,14 +194,27 @@ impl Builder {
 
         let (grpc, http) = (fixed(defaults::CONTROL_GRPC), fixed(defaults::CONTROL_HTTP));
         let control = Control::start(&tools, &path, grpc, http).await?;
+        let token = match &self.signed_in {
+            Some(user) => {
+                let resource = format!("http://127.0.0.1:{gateway}/crm/mcp");
+                let claims = Claims::new(user, &[], &resource).json();
+                Some(keys.sign(Algorithm::Es256, &claims)?)
+            }
+            None => None,
+        };
         let bootstrap = Bootstrap {
             gateway,
             admin: fixed(defaults::ADMIN),
             control: control.grpc_port(),
-            crm: crm.as_ref().map_or_else(|| recorder.port(), Crm::port),
+            crm: match self.upstream {
+                Upstream::At(port) => port,
+                _ => crm.as_ref().map_or_else(|| recorder.port(), Crm::port),
+            },
             everything: everything
                 .as_ref()
                 .map_or_else(|| recorder.port(), Everything::port),
+            desk: desk.as_ref().map(Crm::port),
+            token: token.as_deref(),
             wasm: if self.trapping {
                 &tools.trapping_wasm
             } else {
@@ -187,6 +228,7 @@ impl Builder {
             envoy,
             recorder,
             crm,
+            desk,
             everything,
             provider,
             documents,
@@ -214,6 +256,8 @@ pub struct Harness {
     pub recorder: Recorder,
     /// The server on the official SDK, if it was started.
     pub crm: Option<Crm>,
+    /// The server behind `/desk/mcp`, if it was started.
+    pub desk: Option<Crm>,
     /// The stock server, if it was started.
     pub everything: Option<Everything>,
     /// The OpenID provider, if it was started.
@@ -236,7 +280,9 @@ impl Harness {
         Builder {
             upstream: Upstream::Recorder,
             everything: false,
+            desk: false,
             provider: false,
+            signed_in: None,
             workers: 2,
             filter_config: None,
             trapping: false,

@@ -41,6 +41,7 @@ pub struct Call {
     pieces: Vec<Bytes>,
     trailers: HeaderMap,
     version: Version,
+    unfinished: bool,
 }
 
 impl Call {
@@ -54,6 +55,7 @@ impl Call {
             pieces: Vec::new(),
             trailers: HeaderMap::new(),
             version: Version::default(),
+            unfinished: false,
         }
     }
 
@@ -61,6 +63,12 @@ impl Call {
     #[must_use]
     pub fn get(path: &str) -> Self {
         Self::new(Method::GET, path)
+    }
+
+    /// `DELETE`, which ends a session.
+    #[must_use]
+    pub fn delete(path: &str) -> Self {
+        Self::new(Method::DELETE, path)
     }
 
     /// `POST` of `body` with the headers that every MCP client sends.
@@ -118,6 +126,13 @@ impl Call {
         self
     }
 
+    /// Leaves the body without its end: after the pieces nothing comes any more, as from a client that hangs.
+    #[must_use]
+    pub fn unfinished(mut self) -> Self {
+        self.unfinished = true;
+        self
+    }
+
     /// Sends it to another path.
     #[must_use]
     pub fn at(mut self, path: &str) -> Self {
@@ -169,7 +184,7 @@ impl Call {
             if self.version == Version::Http1 && !headers.contains_key("host") {
                 add(headers, "host", authority.as_bytes());
             }
-            let whole = self.pieces.len() <= 1 && self.trailers.is_empty();
+            let whole = self.pieces.len() <= 1 && self.trailers.is_empty() && !self.unfinished;
             if whole && !headers.contains_key("content-length") {
                 let size: usize = self.pieces.iter().map(Bytes::len).sum();
                 if size > 0 || self.method == Method::POST {
@@ -229,6 +244,9 @@ impl Call {
             tokio::task::yield_now().await;
             frame
         });
+        if self.unfinished {
+            return StreamBody::new(frames.chain(stream::pending())).boxed_unsync();
+        }
         StreamBody::new(frames).boxed_unsync()
     }
 }

@@ -185,25 +185,32 @@ impl Provider {
         agent: &str,
         resource: &str,
     ) -> Result<String, HarnessError> {
-        let mut login = command(&tools.node, [tools.peer("login.mjs")?]);
-        login.args([
-            "--issuer",
-            &self.issuer(),
-            "--user",
-            user,
-            "--password",
-            user,
-        ]);
-        login.args(["--client", agent, "--resource", resource]);
-        let output = login
-            .output()
-            .await
-            .map_err(HarnessError::io("start the sign-in"))?;
-        if !output.status.success() {
-            return Err(HarnessError::Unexpected(
-                String::from_utf8_lossy(&output.stderr).into_owned(),
-            ));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        sign_in(tools, &self.issuer(), user, agent, resource).await
     }
+}
+
+/// As [`Provider::sign_in`], for whoever knows the provider by its issuer URL only.
+///
+/// # Errors
+/// When the sign-in fails, with the provider's words.
+pub async fn sign_in(
+    tools: &Tools,
+    issuer: &str,
+    user: &str,
+    agent: &str,
+    resource: &str,
+) -> Result<String, HarnessError> {
+    let mut login = command(&tools.node, [tools.peer("login.mjs")?]);
+    login.args(["--issuer", issuer, "--user", user, "--password", user]);
+    login.args(["--client", agent, "--resource", resource]);
+    let output = login
+        .output()
+        .await
+        .map_err(HarnessError::io("start the sign-in"))?;
+    if !output.status.success() {
+        return Err(HarnessError::Unexpected(
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        ));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

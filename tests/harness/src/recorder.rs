@@ -1,14 +1,16 @@
 //! An upstream in this process that keeps every byte it receives, and answers by script.
 
-use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -74,6 +76,46 @@ pub enum Step {
     Wait(Arc<Notify>),
     /// Breaks the connection off.
     Abort,
+    /// Lets this write what comes next.
+    Write(Writer),
+}
+
+/// Writes a part of an answer's body while the test runs; made by [`Step::writer`].
+#[derive(Clone)]
+pub struct Writer(Arc<dyn Fn(Pen) -> Written + Send + Sync>);
+
+type Written = Pin<Box<dyn Future<Output = Option<Pen>> + Send>>;
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Writer")
+    }
+}
+
+impl Step {
+    /// A step that is written by `write`. It gives the pen back, or nothing when the answer is over: because the
+    /// client has gone, or the pen was dropped or broken.
+    pub fn writer<W: Future<Output = Option<Pen>> + Send + 'static>(
+        write: impl Fn(Pen) -> W + Send + Sync + 'static,
+    ) -> Self {
+        Self::Write(Writer(Arc::new(move |pen| Box::pin(write(pen)))))
+    }
+}
+
+/// What a [`Step::writer`] writes with.
+#[derive(Debug)]
+pub struct Pen(Sender<Bytes, Broken>);
+
+impl Pen {
+    /// Sends these bytes; false when nobody takes them any more.
+    pub async fn send(&mut self, bytes: impl Into<Bytes>) -> bool {
+        self.0.send_data(bytes.into()).await.is_ok()
+    }
+
+    /// Breaks the connection off.
+    pub fn abort(self) {
+        self.0.abort(Broken);
+    }
 }
 
 /// What the upstream answers.
@@ -82,6 +124,8 @@ pub struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
     steps: Vec<Step>,
+    delay: Duration,
+    reset: bool,
 }
 
 impl Answer {
@@ -92,6 +136,17 @@ impl Answer {
             status,
             headers: Vec::new(),
             steps: Vec::new(),
+            delay: Duration::ZERO,
+            reset: false,
+        }
+    }
+
+    /// No answer: the connection is broken off.
+    #[must_use]
+    pub fn reset() -> Self {
+        Self {
+            reset: true,
+            ..Self::status(500)
         }
     }
 
@@ -140,6 +195,13 @@ impl Answer {
         self
     }
 
+    /// Lets that much time pass before the answer begins.
+    #[must_use]
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
     /// Sets the status.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
@@ -155,6 +217,8 @@ struct Shared {
     received: Mutex<Vec<(u64, Received)>>,
     next: AtomicU64,
     script: Mutex<Script>,
+    /// Answers whose body is under way.
+    open: AtomicUsize,
 }
 
 /// The upstream. Dropping it closes it.
@@ -190,6 +254,7 @@ impl Recorder {
             received: Mutex::default(),
             next: AtomicU64::default(),
             script: Mutex::new(script),
+            open: AtomicUsize::default(),
         });
         let server = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self {
@@ -218,6 +283,12 @@ impl Recorder {
             .iter()
             .map(|(_, request)| request.clone())
             .collect()
+    }
+
+    /// Answers that have begun and not ended: neither came to their end nor were given up by who asked.
+    #[must_use]
+    pub fn open_answers(&self) -> usize {
+        self.shared.open.load(Ordering::Relaxed)
     }
 
     /// What has arrived since the last call.
@@ -310,7 +381,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 async fn serve(
     incoming: Request<Incoming>,
     shared: Arc<Shared>,
-) -> Result<Response<Channel<Bytes, Broken>>, Infallible> {
+) -> Result<Response<Tracked>, Broken> {
     let (head, mut body) = incoming.into_parts();
     let number = shared.next.fetch_add(1, Ordering::Relaxed);
     let mut request = Received {
@@ -346,7 +417,57 @@ async fn serve(
         place.clone_from(&request);
     }
     let script = Arc::clone(&lock(&shared.script));
-    Ok(respond(script(&request)))
+    let answer = script(&request);
+    let tracked = Open::new(shared);
+    if !answer.delay.is_zero() {
+        tokio::time::sleep(answer.delay).await;
+    }
+    if answer.reset {
+        return Err(Broken);
+    }
+    Ok(respond(answer, tracked))
+}
+
+/// Counts an answer for as long as it lives.
+struct Open(Arc<Shared>);
+
+impl Open {
+    fn new(shared: Arc<Shared>) -> Self {
+        shared.open.fetch_add(1, Ordering::Relaxed);
+        Self(shared)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A body that is counted while it is under way.
+struct Tracked {
+    body: Channel<Bytes, Broken>,
+    _open: Open,
+}
+
+impl Body for Tracked {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// Why a body ends early: the script wants it.
@@ -354,9 +475,9 @@ async fn serve(
 #[error("broken off by the script")]
 pub struct Broken;
 
-fn respond(answer: Answer) -> Response<Channel<Bytes, Broken>> {
+fn respond(answer: Answer, open: Open) -> Response<Tracked> {
     let (sender, body) = Channel::new(8);
-    let mut response = Response::new(body);
+    let mut response = Response::new(Tracked { body, _open: open });
     *response.status_mut() = hyper::StatusCode::from_u16(answer.status).unwrap_or_default();
     for (name, value) in &answer.headers {
         if let (Ok(name), Ok(value)) = (
@@ -370,19 +491,21 @@ fn respond(answer: Answer) -> Response<Channel<Bytes, Broken>> {
     response
 }
 
-async fn play(steps: Vec<Step>, mut sender: Sender<Bytes, Broken>) {
+async fn play(steps: Vec<Step>, sender: Sender<Bytes, Broken>) {
+    let mut pen = Pen(sender);
     for step in steps {
         match step {
             Step::Send(bytes) => {
-                if sender.send_data(bytes).await.is_err() {
+                if !pen.send(bytes).await {
                     return;
                 }
             }
             Step::Wait(until) => until.notified().await,
-            Step::Abort => {
-                sender.abort(Broken);
-                return;
-            }
+            Step::Abort => return pen.abort(),
+            Step::Write(writer) => match writer.0(pen).await {
+                Some(given_back) => pen = given_back,
+                None => return,
+            },
         }
     }
 }
