@@ -189,6 +189,15 @@ impl<'a> RequestHeaders<'a> {
         Ok(())
     }
 
+    /// What `mcp-name` says, its encoding undone.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn decoded_name(&self) -> Result<Option<Cow<'a, str>>, HeaderError> {
+        self.name.map(|name| decoded("mcp-name", name)).transpose()
+    }
+
     fn slot(&mut self, name: &str) -> Option<&mut Option<&'a [u8]>> {
         Some(match name {
             ":method" => &mut self.verb,
