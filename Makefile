@@ -14,7 +14,7 @@ PURE := gatehold-engine gatehold-mcp gatehold-identity gatehold-wire
 SUMMARY := tests/setup/summary.sh
 STEP = @printf '\n\033[1m== %s\033[0m\n'
 
-.PHONY: tally help setup build wasm trap demo test fmt lint unit wasm-test hostsim e2e deny advisories bench clean
+.PHONY: tally help setup build wasm trap demo test fmt lint unit wasm-test hostsim e2e soak sse deny advisories bench clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -77,6 +77,14 @@ e2e: build trap ## end to end on real Envoy with real servers and clients
 
 bench: setup ## decisions with 10 and with 10,000 rules, side by side
 	@cargo bench --locked -p gatehold-bench-micro
+
+soak: build ## mixed traffic with aborts, resets, restarts and pushes for SOAK_MINUTES (default 10)
+	$(STEP) 'soak'
+	@cargo run --locked --quiet -p gatehold-soak -- --minutes $(or $(SOAK_MINUTES),10) $(if $(SOAK_SEED),--seed $(SOAK_SEED)) $(if $(SOAK_RATE),--rate $(SOAK_RATE))
+
+sse: build ## how much later events of a stream arrive through the filter than directly
+	$(STEP) 'delay of events'
+	@cargo run --locked --quiet -p gatehold-soak -- --sse
 
 clean: ## remove what was built (the cache stays)
 	@cargo clean

@@ -1,0 +1,88 @@
+//! What is done to the system while it works: control is killed, the policy changes.
+
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use gatehold_harness::Harness;
+
+use crate::documents::{POLICY_FILE, policy};
+use crate::tally::Tally;
+
+/// When the next disturbances come.
+#[derive(Debug)]
+pub struct Disturber {
+    rng: Rng,
+    begin: Instant,
+    length: Duration,
+    /// Between two kills of control.
+    pause: Duration,
+    kill: Instant,
+    start: Option<Instant>,
+    push: Instant,
+    wide: bool,
+}
+
+impl Disturber {
+    /// For a run of that length.
+    #[must_use]
+    pub fn new(mut rng: Rng, length: Duration) -> Self {
+        let begin = Instant::now();
+        // A short run has a kill in it too.
+        let pause = Duration::from_secs(30).min(length / 4);
+        let kill = begin + pause.mul_f64(1.0 + rng.f64());
+        Self {
+            push: begin + Duration::from_secs(2),
+            rng,
+            begin,
+            length,
+            pause,
+            kill,
+            start: None,
+            wide: false,
+        }
+    }
+
+    /// Does what is due.
+    ///
+    /// # Errors
+    /// When control cannot be killed or started, or a document cannot be written.
+    pub async fn step(&mut self, harness: &mut Harness, tally: &Tally) -> anyhow::Result<()> {
+        let now = Instant::now();
+        if now >= self.push {
+            self.wide = !self.wide;
+            harness.documents.write(POLICY_FILE, &policy(self.wide))?;
+            tally.disturbed("changes of the policy");
+            self.push = now + Duration::from_millis(self.rng.u64(1_000..8_000));
+        }
+        if let Some(start) = self.start {
+            if now >= start {
+                harness.control.restart().await?;
+                self.start = None;
+                self.kill = Instant::now() + self.pause.mul_f64(1.0 + self.rng.f64());
+            }
+        } else if now >= self.kill && !self.is_quiet(now) {
+            harness.control.kill().await?;
+            tally.disturbed("kills of control");
+            self.start = Some(now + Duration::from_millis(self.rng.u64(0..3_000)));
+        }
+        Ok(())
+    }
+
+    /// Brings control back if it is away.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn settle(&mut self, harness: &mut Harness) -> anyhow::Result<()> {
+        if self.start.take().is_some() {
+            harness.control.restart().await?;
+        }
+        Ok(())
+    }
+
+    /// In the middle of a run control is left alone for a fifth of it, so that one of its lives is long enough to
+    /// show a leak.
+    fn is_quiet(&self, now: Instant) -> bool {
+        let share = now.duration_since(self.begin).as_secs_f64() / self.length.as_secs_f64();
+        (0.4..0.6).contains(&share)
+    }
+}

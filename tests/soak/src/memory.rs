@@ -1,0 +1,147 @@
+//! Memory over time: samples, a line through them, and whether they are flat.
+
+use std::fs;
+use std::time::Duration;
+
+/// The part of a run that counts as warm-up: pools, caches and heaps fill.
+const WARM_UP: f64 = 0.1;
+/// What the last third may have more than the first: the larger of these two.
+const MAY_GROW_MB: f64 = 8.0;
+const MAY_GROW: f64 = 1.05;
+
+/// Resident memory of a process in MB (2^20 bytes).
+#[must_use]
+pub fn resident_mb(process: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes / 1024.0)
+}
+
+/// Memory of one process over a run.
+#[derive(Clone, Debug, Default)]
+pub struct Series {
+    /// Seconds since the start of the run, and MB.
+    samples: Vec<(f64, f64)>,
+}
+
+/// What a series comes to, all in MB, the slope in MB per hour; the warm-up is left out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Summary {
+    /// Median of the first third.
+    pub start: f64,
+    /// Median of the middle third.
+    pub middle: f64,
+    /// Median of the last third.
+    pub end: f64,
+    /// The most that was seen.
+    pub peak: f64,
+    /// Slope of the line with the least squares.
+    pub slope: f64,
+}
+
+impl Summary {
+    /// Whether the last third is no more than the first, but for what noise and caches may take.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        self.end <= (self.start + MAY_GROW_MB).max(self.start * MAY_GROW)
+    }
+}
+
+impl Series {
+    /// Adds a sample.
+    pub fn add(&mut self, at: Duration, megabytes: f64) {
+        self.samples.push((at.as_secs_f64(), megabytes));
+    }
+
+    /// The samples, as (seconds, MB).
+    #[must_use]
+    pub fn samples(&self) -> &[(f64, f64)] {
+        &self.samples
+    }
+
+    /// Sums it up.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let last = self.samples.last().map_or(0.0, |(at, _)| *at);
+        let from = last * WARM_UP;
+        let warm: Vec<(f64, f64)> = self
+            .samples
+            .iter()
+            .copied()
+            .filter(|(at, _)| *at >= from)
+            .collect();
+        let third = |number: f64| {
+            let length = (last - from) / 3.0;
+            let (low, high) = (from + length * number, from + length * (number + 1.0));
+            median(
+                warm.iter()
+                    .filter(|(at, _)| (low..=high).contains(at))
+                    .map(|(_, value)| *value),
+            )
+        };
+        Summary {
+            start: third(0.0),
+            middle: third(1.0),
+            end: third(2.0),
+            peak: warm.iter().map(|(_, value)| *value).fold(0.0, f64::max),
+            slope: slope(&warm) * 3600.0,
+        }
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    crate::tally::quantile(&values, 0.5)
+}
+
+/// Slope of the line with the least squares; 0 when there is none.
+fn slope(samples: &[(f64, f64)]) -> f64 {
+    let count = samples.iter().map(|_| 1.0).sum::<f64>();
+    let mean = |of: fn(&(f64, f64)) -> f64| samples.iter().map(of).sum::<f64>() / count;
+    let (x, y) = (mean(|sample| sample.0), mean(|sample| sample.1));
+    let spread: f64 = samples.iter().map(|sample| (sample.0 - x).powi(2)).sum();
+    if spread > 0.0 {
+        let both = samples.iter().map(|sample| (sample.0 - x) * (sample.1 - y));
+        both.sum::<f64>() / spread
+    } else {
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(value: impl Fn(f64) -> f64) -> Summary {
+        let mut series = Series::default();
+        for second in 0..600_u32 {
+            let at = f64::from(second);
+            series.add(Duration::from_secs(u64::from(second)), value(at));
+        }
+        series.summary()
+    }
+
+    #[test]
+    fn a_leak_is_not_flat_and_noise_is() {
+        let leak = series(|at| 100.0 + at / 20.0);
+        assert!((leak.slope - 180.0).abs() < 0.1, "{leak:?}");
+        assert!(!leak.is_flat(), "{leak:?}");
+        let noise = series(|at| 100.0 + (at * 7.0) % 5.0);
+        assert!(noise.is_flat() && noise.slope.abs() < 2.0, "{noise:?}");
+    }
+
+    #[test]
+    fn the_warm_up_does_not_count() {
+        let warmed = series(|at| if at < 50.0 { 10.0 } else { 100.0 });
+        assert!(warmed.is_flat(), "{warmed:?}");
+        assert!(warmed.slope.abs() < 0.1, "{warmed:?}");
+        assert!((warmed.start - 100.0).abs() < 0.1, "{warmed:?}");
+    }
+
+    #[test]
+    fn nothing_is_flat() {
+        assert!(Series::default().summary().is_flat());
+    }
+}
