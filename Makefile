@@ -14,7 +14,7 @@ PURE := gatehold-engine gatehold-mcp gatehold-identity gatehold-wire
 SUMMARY := tests/setup/summary.sh
 STEP = @printf '\n\033[1m== %s\033[0m\n'
 
-.PHONY: tally help setup build wasm trap demo test fmt lint unit wasm-test hostsim e2e soak sse deny advisories bench clean
+.PHONY: tally help setup build wasm trap demo test fmt lint unit wasm-test hostsim e2e conformance soak sse deny advisories bench clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -41,7 +41,7 @@ demo: build ## a real agent, a real server, a real Envoy: see calls being decide
 	$(STEP) 'demo'
 	@cargo run --locked --quiet -p gatehold-demo -- $(if $(ONCE),--once)
 
-test: tally fmt lint deny unit wasm-test build e2e ## everything that must hold
+test: tally fmt lint deny unit wasm-test build e2e conformance ## everything that must hold
 	@$(SUMMARY)
 
 tally:
@@ -65,7 +65,7 @@ advisories: setup ## ask the RustSec database about our dependencies (needs its 
 
 unit: setup ## pure crates, control, the adapter on a fake host
 	$(STEP) 'unit, property and corpus tests; the adapter on the fake host'
-	@$(SUMMARY) run cargo test --locked --quiet --workspace --exclude gatehold-e2e --exclude gatehold-demo
+	@$(SUMMARY) run cargo test --locked --quiet --workspace --exclude gatehold-e2e --exclude gatehold-conformance --exclude gatehold-demo
 
 wasm-test: setup ## the pure crates once more, in wasm32 under Node
 	$(STEP) 'pure crates in wasm32'
@@ -77,6 +77,11 @@ e2e: build trap ## end to end on real Envoy with real servers and clients
 
 bench: setup ## decisions with 10 and with 10,000 rules, side by side
 	@cargo bench --locked -p gatehold-bench-micro
+
+conformance: build ## the official MCP conformance suite, directly and through the filter, compared check by check
+	@tests/setup/setup.sh --quiet --conformance
+	$(STEP) 'conformance, directly and through the filter'
+	@$(SUMMARY) run cargo test --locked --quiet -p gatehold-conformance
 
 soak: build ## mixed traffic with aborts, resets, restarts and pushes for SOAK_MINUTES (default 10)
 	$(STEP) 'soak'
