@@ -66,12 +66,28 @@ fn together(messages: &[Message]) -> Result<(), ParseFault> {
             Message::Notification(_) => None,
         };
         if let Some(id) = id
-            && !ids.insert(id)
+            && !ids.insert(Compared::of(id))
         {
             return Err(ParseFault::RepeatedId(shown(id)));
         }
     }
     Ok(())
+}
+
+/// An id as the coarsest parser tells it from another: in JavaScript integers are floats.
+#[derive(PartialEq, Eq, Hash)]
+enum Compared<'a> {
+    Float(u64),
+    Text(&'a str),
+}
+
+impl<'a> Compared<'a> {
+    fn of(id: &'a Id) -> Self {
+        match id {
+            Id::Integer(number) => Self::Float(number.as_f64().unwrap_or(0.0).to_bits()),
+            Id::String(text) => Self::Text(text),
+        }
+    }
 }
 
 fn shown(id: &Id) -> String {

@@ -1,7 +1,6 @@
 //! Values of headers that mirror the body (2026-07-28, streamable HTTP, "Request metadata").
 
 use crate::headers::HeaderError;
-use crate::json::excerpt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::borrow::Cow;
@@ -58,5 +57,5 @@ pub(crate) fn decoded<'v>(name: &str, value: &'v [u8]) -> Result<Cow<'v, str>, H
 }
 
 fn unreadable(name: &str, problem: &'static str) -> HeaderError {
-    HeaderError::Unreadable(excerpt(name).into(), problem)
+    HeaderError::Unreadable(name.to_owned().into(), problem)
 }

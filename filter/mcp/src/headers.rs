@@ -270,9 +270,9 @@ fn param<'a>(name: &'a [u8], value: &[u8], seen: &mut Vec<&'a [u8]>) -> Result<(
     if seen.len() == MAX_PARAMS {
         return Err(HeaderError::TooManyParams(MAX_PARAMS));
     }
-    let shown = String::from_utf8_lossy(name);
+    let rest = String::from_utf8_lossy(name.get(PARAM.len()..).unwrap_or_default());
+    let shown = format!("mcp-param-{}", excerpt(&rest));
     if seen.iter().any(|earlier| same(earlier, name)) {
-        let shown = excerpt(&shown).to_ascii_lowercase();
         return Err(HeaderError::Repeated(shown.into()));
     }
     seen.push(name);

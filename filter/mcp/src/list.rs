@@ -153,6 +153,7 @@ impl From<Fault> for ListError {
         match fault {
             Fault::Syntax(detail) => Self::Malformed(detail),
             Fault::Duplicate(key) | Fault::Confusable(key) => Self::Ambiguous(key),
+            Fault::Prototype => Self::Ambiguous(json::PROTOTYPE.to_owned()),
             Fault::Depth(limit) => Self::TooDeep(limit),
         }
     }

@@ -82,6 +82,9 @@ pub enum ParseFault {
         "the key `{0}` differs only in case from another; spell it as the specification does, once"
     )]
     ConfusableKey(String),
+    /// A key that replaces the prototype of an object in some servers.
+    #[error("the key `__proto__` is not accepted; leave it out")]
+    PrototypeKey,
     /// Nested too deep.
     #[error("the body is nested deeper than {0} levels; flatten it")]
     TooDeep(u32),
@@ -335,6 +338,7 @@ impl From<Fault> for ParseFault {
             Fault::Syntax(detail) => Self::Syntax(detail),
             Fault::Duplicate(key) => Self::DuplicateKey(key),
             Fault::Confusable(key) => Self::ConfusableKey(key),
+            Fault::Prototype => Self::PrototypeKey,
             Fault::Depth(limit) => Self::TooDeep(limit),
         }
     }

@@ -18,7 +18,8 @@ pub(crate) fn present(member: Option<&RawValue>) -> Option<&RawValue> {
 }
 
 /// The members of an object that have one of `names`, as they stand in the text. A member that comes twice, or
-/// whose name only differs in case, is an error: a client might take it for the other.
+/// whose name only differs in case, is an error: a client might take it for the other. So is `__proto__`, which
+/// can give a client members that are not there.
 pub(crate) fn members<'a, const N: usize>(
     object: &'a str,
     names: [&str; N],
@@ -43,7 +44,8 @@ pub(crate) fn members<'a, const N: usize>(
                     }
                 } else {
                     map.next_value::<IgnoredAny>()?;
-                    if json::confusable([key.as_ref()], &self.0).is_some() {
+                    if key == json::PROTOTYPE || json::confusable([key.as_ref()], &self.0).is_some()
+                    {
                         ambiguous = Some(json::excerpt(&key));
                     }
                 }

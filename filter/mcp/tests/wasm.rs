@@ -5,8 +5,8 @@
 mod tests {
     use gatehold_mcp::sse::Framer;
     use gatehold_mcp::{
-        Era, Limits, ListKind, Message, Operation, Outcome, Rejection, answer, canonical, list,
-        operation, parse,
+        Era, Limits, ListKind, Message, Operation, Outcome, Rejection, answer, batch, canonical,
+        list, operation, parse, parse_batch, tasks,
     };
     use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -44,6 +44,13 @@ mod tests {
             let filtered = list::filter(ListKind::Tools, list.as_bytes(), era, &limits, |_| true);
             assert_eq!(filtered.is_ok(), depth <= 118, "{depth}");
             let _ = answer(body.as_bytes());
+            let batch = format!("[{body}]");
+            let read = parse_batch(batch.as_bytes(), &limits);
+            assert_eq!(read.is_ok(), depth <= 117, "{depth}");
+            let parts = batch::split(batch.as_bytes(), &limits);
+            assert_eq!(parts.is_ok(), depth <= 117, "{depth}");
+            let _ = tasks::seal(body.as_bytes(), &mut str::to_owned);
+            let _ = tasks::open(body.as_bytes(), &mut |_| None);
         }
         let error = parse("[".repeat(1_000_000).as_bytes(), &limits).unwrap_err();
         assert_eq!(error.code(), -32600);
@@ -56,6 +63,18 @@ mod tests {
         let filtered = list::filter(ListKind::Tools, message, Era::Modern, &limits, |n| n == "v");
         let expected = br#"{"id":1,"result":{"cacheScope":"private","tools":[{"name":"v"}]}}"#;
         assert_eq!(filtered.unwrap().body.unwrap(), expected);
+    }
+
+    #[wasm_bindgen_test]
+    fn task_ids() {
+        let message = br#"{"id":1,"result":{"tasks":[{"taskId":"a"},{"taskId":"b"}]}}"#;
+        let sealed = tasks::seal(message, &mut |id| format!("s-{id}")).unwrap();
+        let expected = br#"{"id":1,"result":{"tasks":[{"taskId":"s-a"},{"taskId":"s-b"}]}}"#;
+        assert_eq!(sealed.unwrap(), expected);
+        let message = br#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"s-a"}}"#;
+        let opened = tasks::open(message, &mut |id| id.strip_prefix("s-").map(str::to_owned));
+        let expected = br#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"a"}}"#;
+        assert_eq!(opened.unwrap().unwrap(), expected);
     }
 
     #[wasm_bindgen_test]

@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Duplicate(String),
     /// An object has this key and one that differs only in case.
     Confusable(String),
+    /// An object has the key `__proto__`.
+    Prototype,
     /// Nested deeper than this.
     Depth(u32),
 }
@@ -26,7 +28,7 @@ pub(crate) fn read(json: &[u8], depth: u32) -> Result<Value, Fault> {
     run::<true>(json, depth)
 }
 
-/// Like [`read`] without building the value, and without minding keys that differ only in case.
+/// Like [`read`] without building the value, and without minding `__proto__` and keys that differ only in case.
 pub(crate) fn check(json: &[u8], depth: u32) -> Result<(), Fault> {
     run::<false>(json, depth).map(drop)
 }
@@ -135,6 +137,8 @@ impl<'de, const BUILD: bool> Visitor<'de> for Strict<'_, BUILD> {
             let value = entries.next_value_seed(seed)?;
             if !BUILD {
                 keys.push(key);
+            } else if key == PROTOTYPE {
+                return Err(self.refuse(Fault::Prototype));
             } else if map.contains_key(key.as_ref()) {
                 return Err(self.refuse(Fault::Duplicate(excerpt(&key))));
             } else {
@@ -154,6 +158,10 @@ impl<'de, const BUILD: bool> Visitor<'de> for Strict<'_, BUILD> {
         Ok(Value::Object(map))
     }
 }
+
+/// A key that JSON parsers take for one like any other, but that replaces the prototype of the object to which a
+/// server in JavaScript copies it: then the object has members that nobody read in it.
+pub(crate) const PROTOTYPE: &str = "__proto__";
 
 /// The start of a text from outside, for a message that goes back to it.
 pub(crate) fn excerpt(text: &str) -> String {

@@ -2,7 +2,8 @@
 
 use gatehold_mcp::sse::{Event, Framer, Tail};
 use gatehold_mcp::{
-    Era, Limits, ListKind, Message, Operation, Rejection, canonical, list, operation, parse,
+    Era, Id, Limits, ListKind, Message, Operation, Rejection, RequestHeaders, batch, canonical,
+    is_batch, list, operation, parse, parse_batch, protocol_of_batch, tasks,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,44 +37,66 @@ fn run(folder: &str, extension: &str, judge: impl Fn(&[u8], &str) -> String) {
 #[test]
 fn requests() {
     run("requests", "body", |body, _| {
-        match parse(body, &Limits::default()) {
-            Ok(Message::Request(request)) => match operation(&request, Era::Modern) {
-                Ok(Operation::CallTool { name, arguments }) => {
-                    let name = serde_json::to_string(name).unwrap();
-                    format!("request {} {name} {}", request.method, canonical(arguments))
-                }
-                Ok(_) => format!("request {}", request.method),
-                Err(error) => format!("invalid {}", error.code()),
-            },
-            Ok(Message::Notification(notification)) => {
-                format!("notification {}", notification.method)
-            }
-            Ok(Message::Response(response)) => {
-                let id = response
-                    .id
-                    .map_or("none".to_owned(), |id| serde_json::to_string(&id).unwrap());
-                format!(
-                    "response {id}{}",
-                    if response.is_error { " error" } else { "" }
-                )
-            }
-            Err(error) => {
-                let id = error
-                    .id()
-                    .map_or("none".to_owned(), |id| serde_json::to_string(id).unwrap());
-                format!("refuse {} id {id}", error.code())
-            }
+        let limits = Limits::default();
+        if !is_batch(body) {
+            return parse(body, &limits).map_or_else(|error| refusal(&error), |it| judged(&it));
+        }
+        let batch = match parse_batch(body, &limits) {
+            Ok(batch) => batch,
+            Err(error) => return refusal(&error),
+        };
+        match protocol_of_batch(&RequestHeaders::default(), &batch) {
+            Err(error) => refusal(&error),
+            Ok(_) => batch
+                .iter()
+                .map(judged)
+                .fold("batch".to_owned(), |all, line| all + "\n" + &line),
         }
     });
 }
 
-/// The verdict's first line names the list and the era; what starts with `visible` is kept.
+fn judged(message: &Message) -> String {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+    match message {
+        Message::Request(request) => {
+            let method = &request.method;
+            match operation(request, Era::Legacy) {
+                Ok(Operation::CallTool { name, arguments }) => {
+                    format!("request {method} {} {}", quoted(name), canonical(arguments))
+                }
+                Ok(Operation::Task { task_id: name, .. } | Operation::SetLevel { level: name }) => {
+                    format!("request {method} {}", quoted(name))
+                }
+                Ok(_) => format!("request {method}"),
+                Err(error) => format!("invalid {}", error.code()),
+            }
+        }
+        Message::Notification(notification) => format!("notification {}", notification.method),
+        Message::Response(response) => {
+            let error = if response.is_error { " error" } else { "" };
+            format!("response {}{error}", id(response.id.as_ref()))
+        }
+    }
+}
+
+fn refusal(error: &dyn Rejection) -> String {
+    format!("refuse {} id {}", error.code(), id(error.id()))
+}
+
+fn id(id: Option<&Id>) -> String {
+    id.map_or("none".to_owned(), |id| serde_json::to_string(id).unwrap())
+}
+
+/// The verdict's first line names the list and the era; what starts with `visible` is kept. Instead of a list it
+/// names `tasks`, whose ids are sealed, or `batch`, which is taken apart.
 #[test]
 fn responses() {
     run("responses", "body", |body, verdict| {
         let line = verdict.lines().next().unwrap();
         let (kind, era) = line.split_once(' ').unwrap();
         let kind = match kind {
+            "tasks" => return format!("{line}\n{}", sealed(body)),
+            "batch" => return format!("{line}\n{}", apart(body)),
             "tools" => ListKind::Tools,
             "prompts" => ListKind::Prompts,
             "resources" => ListKind::Resources,
@@ -101,6 +124,25 @@ fn responses() {
         };
         format!("{line}\n{found}")
     });
+}
+
+fn sealed(body: &[u8]) -> String {
+    match tasks::seal(body, &mut |id| format!("sealed-{id}")) {
+        Err(error) => format!("refuse {}", error.code()),
+        Ok(None) => "unchanged".to_owned(),
+        Ok(Some(body)) => String::from_utf8(body).unwrap(),
+    }
+}
+
+fn apart(body: &[u8]) -> String {
+    match batch::split(body, &Limits::default()) {
+        Err(error) => format!("refuse {}", error.code()),
+        Ok(parts) => parts
+            .into_iter()
+            .map(|part| std::str::from_utf8(part).unwrap())
+            .collect::<Vec<_>>()
+            .join("\n"),
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Headers alone: repetition, blanks, media types.
 
-use gatehold_mcp::{HeaderError, Rejection, RequestHeaders};
+use gatehold_mcp::{HeaderError, Rejection, RequestHeaders, header_value};
 
 fn read<'a>(pairs: &[(&'a str, &'a str)]) -> Result<RequestHeaders<'a>, HeaderError> {
     RequestHeaders::from_pairs(
@@ -86,4 +86,67 @@ fn media() {
     check(&[json, ("content-encoding", "identity")], true);
     check(&[json, ("content-encoding", "gzip")], false);
     check(&[json, ("content-encoding", "")], false);
+}
+
+#[test]
+fn underscores() {
+    let check = |name: &str, code: i64| {
+        let error = read(&[(name, "x")]).unwrap_err();
+        assert!(matches!(error, HeaderError::Underscored(_)), "{name}");
+        assert_eq!((error.status(), error.code()), (400, code), "{name}");
+    };
+    check("mcp_session_id", -32020);
+    check("Mcp-Protocol_Version", -32020);
+    check("MCP_METHOD", -32020);
+    check("mcp_name", -32020);
+    check("content_type", -32600);
+    check("last_event_id", -32600);
+    assert!(read(&[("x_mcp_name", "x"), ("my_header", "y"), ("mcp_names", "z")]).is_ok());
+}
+
+#[test]
+fn mirrored_arguments() {
+    let check = |pairs: &[(&str, &str)], expected: bool| {
+        let found = read(pairs);
+        assert_eq!(found.is_ok(), expected, "{pairs:?}: {found:?}");
+        if let Err(error) = found {
+            assert_eq!((error.status(), error.code()), (400, -32020), "{error}");
+        }
+    };
+    let one = |value: &'static str, expected| check(&[("Mcp-Param-Region", value)], expected);
+    one("eu-west", true);
+    one("", true);
+    one(" a b ", true);
+    one("=?base64?Z3LDtsOfZQ==?=", true);
+    one("=?base64?Z3LDtsOfZQ==", true);
+    one("größe", false);
+    one("a\u{1}", false);
+    one("=?base64?Z3LDtsOfZQ=?=", false);
+    one("=?base64?/w==?=", false);
+    one("=?base64?a b?=", false);
+    check(&[("mcp-param-a", &"a".repeat(8192))], true);
+    check(&[("mcp-param-a", &"a".repeat(8193))], false);
+    check(&[("mcp-param-a", "1"), ("mcp-param-b", "1")], true);
+    check(&[("mcp-param-a", "1"), ("Mcp-Param-A", "1")], false);
+    check(&[("mcp-param-a-b", "1"), ("mcp_param_a_b", "1")], false);
+    check(&[("mcp-para", "1"), ("mcp-para", "1")], true);
+    let names: Vec<String> = (0..65).map(|at| format!("mcp-param-{at}")).collect();
+    let pairs: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
+    check(&pairs[1..], true);
+    check(&pairs, false);
+    let error = read(&[("Mcp-Param-A", "1"), ("mcp_param-a", "1")]).unwrap_err();
+    assert!(error.to_string().contains("`mcp-param-a`"), "{error}");
+}
+
+#[test]
+fn values() {
+    let check = |text: &str, expected: &str| assert_eq!(header_value(text), expected);
+    check("", "");
+    check("get weather", "get weather");
+    check(" x", "=?base64?IHg=?=");
+    check("x ", "=?base64?eCA=?=");
+    check("a\tb", "=?base64?YQli?=");
+    check("größe", "=?base64?Z3LDtsOfZQ==?=");
+    check("=?base64?YQ==?=", "=?base64?PT9iYXNlNjQ/WVE9PT89?=");
+    check("=?base64?YQ==", "=?base64?YQ==");
 }

@@ -2,11 +2,15 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 #[cfg(test)]
+mod batch;
+#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod headers;
 #[cfg(test)]
 mod list;
+#[cfg(test)]
+mod notice;
 #[cfg(test)]
 mod operation;
 #[cfg(test)]
@@ -17,3 +21,5 @@ mod protocol;
 mod reply;
 #[cfg(test)]
 mod sse;
+#[cfg(test)]
+mod tasks;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 /// Any JSON value, with keys that are alike now and then.
-fn value() -> impl Strategy<Value = Value> {
+pub(crate) fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -43,9 +43,9 @@ fn call() -> impl Strategy<Value = Value> {
 }
 
 /// One edit of a text: at a place, remove some bytes and put others there.
-type Edit = (prop::sample::Index, usize, Vec<u8>);
+pub(crate) type Edit = (prop::sample::Index, usize, Vec<u8>);
 
-fn edits() -> impl Strategy<Value = Vec<Edit>> {
+pub(crate) fn edits() -> impl Strategy<Value = Vec<Edit>> {
     let insert = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..4),
         prop::sample::select(vec![
@@ -73,7 +73,7 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
     prop::collection::vec((any::<prop::sample::Index>(), 0_usize..6, insert), 0..4)
 }
 
-fn mutate(mut text: Vec<u8>, edits: Vec<Edit>) -> Vec<u8> {
+pub(crate) fn mutate(mut text: Vec<u8>, edits: Vec<Edit>) -> Vec<u8> {
     for (at, remove, insert) in edits {
         let at = at.index(text.len() + 1);
         let end = (at + remove).min(text.len());
