@@ -1,0 +1,1 @@
+//! Messages that are odd and mostly valid, for comparisons that need accepted ones.

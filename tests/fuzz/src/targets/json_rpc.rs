@@ -1,0 +1,83 @@
+//! One message of a client.
+
+use gatehold_mcp::{
+    Id, Limits, Message, Operation, Protocol, Rejection, RequestHeaders, Version, canonical,
+    operation, parse, protocol, reply,
+};
+use serde_json::Value;
+
+/// The input is the body of a POST.
+pub fn json_rpc(data: &[u8]) {
+    let limits = Limits::default();
+    let read = parse(data, &limits);
+    assert_eq!(read, parse(data, &limits), "read twice, read differently");
+    match &read {
+        Ok(message) => accepted(data, message),
+        Err(error) => refused(error),
+    }
+}
+
+fn accepted(data: &[u8], message: &Message) {
+    let standard: Value = serde_json::from_slice(data).expect("what is accepted is JSON");
+    let id = standard.get("id").cloned();
+    assert_eq!(
+        message.method(),
+        standard.get("method").and_then(Value::as_str)
+    );
+    assert_eq!(
+        message.params(),
+        standard.get("params").and_then(Value::as_object)
+    );
+    match message {
+        Message::Request(request) => {
+            assert_eq!(id.and_then(Id::from_value).as_ref(), Some(&request.id));
+            for version in Version::ALL {
+                wants(request, version.into());
+            }
+        }
+        Message::Notification(_) => assert_eq!(id, None),
+        Message::Response(response) => {
+            assert_eq!(id.and_then(Id::from_value), response.id);
+            assert_eq!(response.is_error, standard.get("error").is_some());
+        }
+    }
+    for version in [
+        None,
+        Some("2025-03-26"),
+        Some("2026-07-28"),
+        Some("2024-11-05"),
+        Some("x\u{e9}"),
+    ] {
+        let headers = RequestHeaders {
+            protocol_version: version.map(str::as_bytes),
+            ..RequestHeaders::default()
+        };
+        if let Err(error) = protocol(&headers, message) {
+            refused(&error);
+        }
+    }
+}
+
+fn wants(request: &gatehold_mcp::Request, protocol: Protocol) {
+    match operation(request, protocol.era) {
+        Err(error) => refused(&error),
+        Ok(Operation::CallTool { arguments, .. } | Operation::GetPrompt { arguments, .. }) => {
+            let text = canonical(arguments);
+            let again = serde_json::from_str(&text).expect("canonical arguments are JSON");
+            assert_eq!(
+                canonical(&again),
+                text,
+                "another spelling of canonical arguments"
+            );
+        }
+        Ok(_) => {}
+    }
+}
+
+/// A refusal can be told to the client.
+fn refused(error: &impl Rejection) {
+    assert!((400..600).contains(&error.status()));
+    let body = reply::rejection_body(error, None);
+    let body: Value = serde_json::from_slice(&body).expect("an answer of ours is JSON");
+    assert_eq!(body["error"]["code"], error.code());
+}
