@@ -8,11 +8,15 @@
 )]
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use gatehold_conformance::*;
-use gatehold_harness::{Harness, Tools, Upstream};
+use gatehold_conformance::{
+    Edition, Reference, Row, Scenario, Suite, compare, json as everything, markdown, table,
+};
+use gatehold_harness::{Harness, Reply, Tools, Upstream, message};
+use serde_json::json;
+use tempfile::TempDir;
 
 /// A server behind which the suite finds the reference server, and a policy that allows all that the suite does.
 const DOCUMENTS: &str = r#"
@@ -41,93 +45,115 @@ spec:
       allow: { server: reference, tools: ["*"], resources: ["*"], prompts: ["*"], methods: ["*"] }
 "#;
 
-/// How often a scenario that differs is run again, both ways, because some depend on how fast the machine is.
+/// How often a scenario that differs or fails is run again, both ways, because some depend on how fast the machine is.
 const RERUNS: usize = 2;
 
-struct Ways<'a> {
-    suite: &'a Suite,
+/// A scenario as short as any, and a policy that makes it fail.
+const SMALL: &str = "tools-call-simple-text";
+const DENY: &str = r#"
+apiVersion: gatehold.io/v1
+kind: Policy
+metadata: { name: visible }
+spec:
+  rules:
+    - name: nothing-simple
+      deny: { server: reference, tools: [test_simple_text] }
+"#;
+
+/// Two servers that nobody has spoken to yet, one of them behind the filter.
+struct World {
+    tools: Tools,
+    suite: Suite,
     edition: Edition,
-    direct: String,
-    through: String,
-    folder: PathBuf,
+    direct: Reference,
+    _behind: Reference,
+    harness: Harness,
+    folder: TempDir,
 }
 
-impl Ways<'_> {
-    async fn all(&self) -> [Vec<Scenario>; 2] {
-        let (direct, through) = (self.folder.join("direct"), self.folder.join("through"));
-        let runs = tokio::join!(
-            self.suite.run(&self.direct, self.edition, &direct),
-            self.suite.run(&self.through, self.edition, &through),
-        );
-        [runs.0.unwrap(), runs.1.unwrap()]
+impl World {
+    async fn start(edition: Edition) -> Self {
+        let tools = Tools::find().unwrap();
+        let suite = Suite::find(&tools).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let direct = Reference::start(&tools, edition, folder.path(), "direct").await;
+        let behind = Reference::start(&tools, edition, folder.path(), "behind").await;
+        let (direct, behind) = (direct.unwrap(), behind.unwrap());
+        let harness = Harness::builder()
+            .upstream(Upstream::At(behind.port()))
+            .signed_in("suite")
+            .document("reference.yaml", DOCUMENTS);
+        let harness = harness.start().await.unwrap();
+        Self {
+            tools,
+            suite,
+            edition,
+            direct,
+            _behind: behind,
+            harness,
+            folder,
+        }
     }
 
+    /// Every scenario, both ways at once.
+    async fn all(&self) -> [Vec<Scenario>; 2] {
+        let run = async |url: &str, way: &str| {
+            let folder = self.folder.path().join(way);
+            self.suite.run(url, self.edition, &folder).await.unwrap()
+        };
+        let (direct, through) = (self.direct.url(), self.harness.url("/crm/mcp"));
+        let runs = tokio::join!(run(&direct, "direct"), run(&through, "through"));
+        [runs.0, runs.1]
+    }
+
+    /// One scenario, one way after the other.
     async fn again(&self, scenario: &str, time: usize) -> Row {
-        let one = async |url: &str, way: &str| {
-            let folder = self.folder.join(format!("{way}-{scenario}-{time}"));
+        let run = async |url: &str, way: &str| {
+            let folder = format!("{way}-{scenario}-{time}");
+            let folder = self.folder.path().join(folder);
             let run = self.suite.run_one(url, self.edition, scenario, &folder);
             run.await.unwrap()
         };
-        let direct = one(&self.direct, "direct").await;
-        let through = one(&self.through, "through").await;
+        let direct = run(&self.direct.url(), "direct").await;
+        let through = run(&self.harness.url("/crm/mcp"), "through").await;
         let mut row = compare(&direct, &through).remove(0);
         row.reruns = time;
         row
     }
 }
 
+/// What nobody would have to look at.
+fn is_good(row: &Row) -> bool {
+    row.differences.is_empty() && row.direct.failed == 0
+}
+
 async fn parity(edition: Edition) {
     let begin = Instant::now();
-    let tools = Tools::find().unwrap();
-    let suite = Suite::find(&tools).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let direct = Reference::start(&tools, edition, folder.path(), "direct").await;
-    let behind = Reference::start(&tools, edition, folder.path(), "behind").await;
-    let (direct, behind) = (direct.unwrap(), behind.unwrap());
-    let harness = Harness::builder()
-        .upstream(Upstream::At(behind.port()))
-        .signed_in("suite")
-        .document("reference.yaml", DOCUMENTS);
-    let harness = harness.start().await.unwrap();
-
-    let ways = Ways {
-        suite: &suite,
-        edition,
-        direct: direct.url(),
-        through: harness.url("/crm/mcp"),
-        folder: folder.path().to_path_buf(),
-    };
-    let [direct, through] = ways.all().await;
+    let world = World::start(edition).await;
+    let [direct, through] = world.all().await;
     let mut rows = compare(&direct, &through);
     for row in &mut rows {
         for time in 1..=RERUNS {
-            if !row.differences.is_empty() {
-                *row = ways.again(&row.scenario.clone(), time).await;
+            if !is_good(row) {
+                *row = world.again(&row.scenario.clone(), time).await;
             }
         }
     }
 
     let title = format!("Conformance with {}", edition.date());
-    report(&tools, edition, &title, &rows, &direct, &through);
-    say(&format!(
-        "\n{}{:.0} s\n",
-        table(&title, &rows),
-        begin.elapsed().as_secs_f64()
-    ));
+    report(&world.tools, edition, &title, &rows, &direct, &through);
+    let seconds = begin.elapsed().as_secs_f64();
+    say(&format!("\n{}{seconds:.0} s\n", table(&title, &rows)));
     // The suite went through Envoy and not past it.
-    let sent = harness.envoy.sent_upstream("crm").await.unwrap();
+    let envoy = &world.harness.envoy;
+    let sent = envoy.sent_upstream("crm").await.unwrap();
+    assert!(sent > rows.len() as u64, "only {sent} requests arrived");
+    assert_eq!(envoy.filter_failures().await.unwrap(), 0);
+    // Two that fail alike are equal too, but say little.
+    let bad: Vec<_> = rows.iter().filter(|row| !is_good(row)).collect();
     assert!(
-        sent > rows.len() as u64,
-        "only {sent} requests went through"
-    );
-    assert_eq!(harness.envoy.filter_failures().await.unwrap(), 0);
-    let different: Vec<_> = rows
-        .iter()
-        .filter(|row| !row.differences.is_empty())
-        .collect();
-    assert!(
-        different.is_empty(),
-        "the filter is visible: {different:#?}"
+        bad.is_empty(),
+        "the filter is visible, or the reference server fails: {bad:#?}"
     );
 }
 
@@ -143,12 +169,8 @@ fn report(
     let folder = tools.root.join(Path::new(&target)).join("conformance");
     std::fs::create_dir_all(&folder).unwrap();
     let file = |kind: &str| folder.join(format!("{}.{kind}", edition.date()));
-    let everything = json(title, rows, direct, through);
-    std::fs::write(
-        file("json"),
-        serde_json::to_string_pretty(&everything).unwrap(),
-    )
-    .unwrap();
+    let checks = everything(title, rows, direct, through);
+    std::fs::write(file("json"), serde_json::to_string_pretty(&checks).unwrap()).unwrap();
     std::fs::write(file("md"), markdown(title, rows)).unwrap();
 }
 
@@ -165,4 +187,26 @@ async fn the_filter_is_invisible_to_the_suite_of_2025_11_25() {
 #[tokio::test]
 async fn the_filter_is_invisible_to_the_suite_of_2026_07_28() {
     parity(Edition::Modern).await;
+}
+
+#[tokio::test]
+async fn a_filter_that_can_be_seen_is_noticed() {
+    let world = World::start(Edition::Modern).await;
+    world.harness.documents.write("deny.yaml", DENY).unwrap();
+    let call = message::modern(
+        "/crm/mcp",
+        "tools/call",
+        &message::tool("test_simple_text", &json!({})),
+    );
+    let refused = |reply: &Reply| reply.json().get("error").is_some();
+    let waited = world
+        .harness
+        .on_all_workers(&call, Duration::from_secs(30), refused);
+    waited.await.unwrap();
+    let row = world.again(SMALL, 1).await;
+    assert_eq!(row.direct.failed, 0, "{row:?}");
+    assert!(
+        row.through.failed > 0 && !row.differences.is_empty(),
+        "{row:?}"
+    );
 }
