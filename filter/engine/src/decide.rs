@@ -6,7 +6,7 @@ use crate::eval::{Failure, Outcome};
 use crate::index::{Kind, Match, Matches};
 use crate::policy::{Rule, RuleEffect};
 use crate::text::Texts;
-use crate::{Decision, Effect, MAX_DECISION_STEPS, RuleError, Target};
+use crate::{Decision, Effect, Ground, MAX_DECISION_STEPS, RuleError, Target};
 
 /// Most rules that a reason names.
 const MAX_NAMED: usize = 3;
@@ -75,7 +75,9 @@ impl<'a> Tally<'a> {
             message: failure.to_string(),
         });
         let errors: Vec<RuleError> = errors.collect();
+        let mut ground = Ground::Rules;
         let (effect, matches, reason) = if self.exhausted {
+            ground = Ground::Limit;
             let reason = format!("its conditions take more than {MAX_DECISION_STEPS} steps");
             (Effect::Deny, Matches::new(), reason)
         } else if self.denied() {
@@ -89,6 +91,7 @@ impl<'a> Tally<'a> {
         } else if !self.may_approve.is_empty() {
             hold(self.may_approve, ids, rules)
         } else {
+            ground = Ground::NoRule;
             (
                 Effect::Deny,
                 Matches::new(),
@@ -104,6 +107,7 @@ impl<'a> Tally<'a> {
             rules,
             reason,
             errors,
+            ground,
         }
     }
 

@@ -49,6 +49,28 @@ pub struct Decision {
     /// Rules whose condition failed to evaluate. A failed `allow` never allows; a failed `deny` or
     /// `approve` denies.
     pub errors: Vec<RuleError>,
+    /// What the effect rests on.
+    pub ground: Ground,
+}
+
+/// What a decision rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// The rules that it names.
+    Rules,
+    /// No rule matches, so that it is denied by default.
+    NoRule,
+    /// The conditions took more steps than are allowed, so that it is denied.
+    Limit,
+}
+
+impl Decision {
+    /// Whether something stands against it, rather than nothing speaking for it. For what needs no rule to
+    /// be allowed.
+    #[must_use]
+    pub fn forbids(&self) -> bool {
+        self.effect != Effect::Allow && self.ground != Ground::NoRule
+    }
 }
 
 /// What follows from a decision.

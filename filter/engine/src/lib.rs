@@ -20,7 +20,9 @@ mod scope;
 mod server;
 mod text;
 
-pub use decision::{Arguments, Decision, Effect, Query, RuleError, RuleOutcome, RuleTrace, Target};
+pub use decision::{
+    Arguments, Decision, Effect, Ground, Query, RuleError, RuleOutcome, RuleTrace, Target,
+};
 pub use error::PolicyError;
 pub use expr::{BinaryOp, Comprehension, ComprehensionKind, Expr, Function, Literal, UnaryOp, Var};
 pub use policy::{Approval, PolicySource, RiskAssignment, Rule, RuleEffect, Subjects, Targets};

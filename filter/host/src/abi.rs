@@ -152,6 +152,9 @@ fn body_buffer(direction: Direction) -> u32 {
     }
 }
 
+/// The map of the request's trailers.
+const REQUEST_TRAILERS: u32 = 1;
+
 fn header_map(direction: Direction) -> u32 {
     match direction {
         Direction::Request => 0,
@@ -167,6 +170,17 @@ fn define(kind: u32, name: &str) -> Result<u32, HostError> {
     Ok(id)
 }
 
+fn header_pairs(map: u32) -> Result<HeaderPairs, HostError> {
+    const CALL: &str = "get_header_map_pairs";
+    let (mut data, mut size) = (null_mut(), 0);
+    // SAFETY: both out-pointers are valid for the call.
+    let status = unsafe { proxy_get_header_map_pairs(map, &mut data, &mut size) };
+    check(CALL, status)?;
+    // SAFETY: on `Ok` the host has allocated and filled the buffer for us.
+    let bytes = unsafe { take(data, size) };
+    pairs::parse(&bytes).ok_or(HostError::Malformed { call: CALL })
+}
+
 impl Host for Abi {
     fn now(&self) -> Result<u64, HostError> {
         let mut nanos = 0;
@@ -177,15 +191,11 @@ impl Host for Abi {
     }
 
     fn headers(&self, direction: Direction) -> Result<HeaderPairs, HostError> {
-        const CALL: &str = "get_header_map_pairs";
-        let (mut data, mut size) = (null_mut(), 0);
-        // SAFETY: both out-pointers are valid for the call.
-        let status =
-            unsafe { proxy_get_header_map_pairs(header_map(direction), &mut data, &mut size) };
-        check(CALL, status)?;
-        // SAFETY: on `Ok` the host has allocated and filled the buffer for us.
-        let bytes = unsafe { take(data, size) };
-        pairs::parse(&bytes).ok_or(HostError::Malformed { call: CALL })
+        header_pairs(header_map(direction))
+    }
+
+    fn trailers(&self) -> Result<HeaderPairs, HostError> {
+        header_pairs(REQUEST_TRAILERS)
     }
 
     fn set_header(&self, direction: Direction, name: &str, value: &str) -> Result<(), HostError> {

@@ -101,6 +101,8 @@ pub trait Host {
     fn now(&self) -> Result<u64, HostError>;
     /// All headers, in one call.
     fn headers(&self, direction: Direction) -> Result<HeaderPairs, HostError>;
+    /// The trailers of the request, in the event that brings them.
+    fn trailers(&self) -> Result<HeaderPairs, HostError>;
     /// Sets a header, replacing all of its values.
     fn set_header(&self, direction: Direction, name: &str, value: &str) -> Result<(), HostError>;
     /// Removes a header with all of its values; absent is not an error.

@@ -17,6 +17,8 @@ pub enum Refused {
     Origin,
     /// No token, or one that does not hold.
     Token,
+    /// The session or the task is none of the caller's.
+    Unbound,
     /// HTTP method.
     Method,
     /// Not a message that can be judged.
@@ -38,11 +40,12 @@ pub enum Refused {
 }
 
 impl Refused {
-    const ALL: [(Self, &'static str); 13] = [
+    const ALL: [(Self, &'static str); 14] = [
         (Self::Unmatched, "unmatched"),
         (Self::NotReady, "not_ready"),
         (Self::Origin, "origin"),
         (Self::Token, "token"),
+        (Self::Unbound, "unbound"),
         (Self::Method, "method"),
         (Self::Malformed, "malformed"),
         (Self::TooLarge, "too_large"),

@@ -175,6 +175,11 @@ impl Draft {
         self.slot = slot;
     }
 
+    /// Says that it does not go on after all.
+    pub fn stay(&mut self) {
+        self.course = Course::Judged;
+    }
+
     /// The rules that decided, the user and the target, for the access log.
     pub fn verdict(&self) -> [(&'static str, &str); 5] {
         [

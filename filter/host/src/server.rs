@@ -1,6 +1,7 @@
 //! One governed server, compiled from the resource that control pushed.
 
 use gatehold_engine::{PolicyError, ServerPolicy};
+use gatehold_identity::Binding;
 use gatehold_wire::{WireError, policy_from_wire, push};
 use thiserror::Error;
 
@@ -60,6 +61,8 @@ pub struct Server {
     pub audit_arguments: AuditArguments,
     /// The policy.
     pub policy: ServerPolicy,
+    /// What ties sessions and tasks to the callers they were given to.
+    pub binding: Binding,
 }
 
 /// The canonical URL of a server, in the parts that are needed.
@@ -121,11 +124,17 @@ impl Server {
                 });
             }
         }
+        let key = server.binding_key.as_slice().try_into();
+        let key = key.map_err(|_| ServerError::Field {
+            field: "binding_key",
+            problem: "is not 32 bytes",
+        })?;
         let audit_arguments = match server.audit_arguments() {
             push::AuditArguments::Digest => AuditArguments::Digest,
             push::AuditArguments::Full | push::AuditArguments::Unspecified => AuditArguments::Full,
         };
         Ok(Self {
+            binding: Binding::new(key, &server.name),
             limits: Limits::new(server.limits.unwrap_or_default()),
             audit_arguments,
             hosts: server

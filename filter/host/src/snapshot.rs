@@ -184,6 +184,13 @@ impl Snapshot {
         Match::None
     }
 
+    /// The server of that name, wherever it is.
+    pub fn named(&self, name: &str) -> Option<Rc<Endpoint>> {
+        let mut all = self.endpoints.values().flatten();
+        all.find(|endpoint| endpoint.server.name == name)
+            .map(Rc::clone)
+    }
+
     /// Whether the path, read leniently, is that of a server or below it, on any host. Servers whose
     /// resource could not be used count too.
     pub fn is_lookalike(&self, path: &str) -> bool {

@@ -38,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) nanos: u64,
     pub(crate) configuration: Vec<u8>,
     pub(crate) headers: [HeaderPairs; 2],
+    pub(crate) trailers: HeaderPairs,
     pub(crate) bodies: [Vec<u8>; 2],
     pub(crate) replies: Vec<LocalReply>,
     pub(crate) resets: usize,
@@ -106,6 +107,10 @@ impl Host for FakeHost {
 
     fn headers(&self, direction: Direction) -> Result<HeaderPairs, HostError> {
         self.call("headers", |inner| inner.headers[at(direction)].clone())
+    }
+
+    fn trailers(&self) -> Result<HeaderPairs, HostError> {
+        self.call("trailers", |inner| inner.trailers.clone())
     }
 
     fn set_header(&self, direction: Direction, name: &str, value: &str) -> Result<(), HostError> {
@@ -258,6 +263,14 @@ pub(crate) fn token(roles: &[&str]) -> String {
     }))
 }
 
+/// A token like [`token`], of somebody else.
+pub(crate) fn token_of(user: &str, agent: &str) -> String {
+    token_with(json!({
+        "iss": "https://idp.example.com", "aud": "http://gw.example.com/crm/mcp", "sub": user,
+        "azp": agent, "roles": ["support"], "exp": NOW + 3600, "iat": NOW,
+    }))
+}
+
 /// A token with these claims.
 pub(crate) fn token_with(claims: Value) -> String {
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -346,6 +359,7 @@ pub(crate) fn server_resource(name: &str, path: &str, hosts: &[&str]) -> push::S
     };
     let (rules, risks) = policy_to_wire(&source).unwrap();
     push::Server {
+        binding_key: vec![7; 32],
         name: name.into(),
         path: path.into(),
         hosts: texts(hosts),

@@ -190,6 +190,7 @@ pub fn server(name: &str, path: &str) -> push::Server {
     let (rules, risks) = policy_to_wire(&policy(name)).expect("the policy can be written");
     let resource = format!("http://gw.example.com{path}");
     push::Server {
+        binding_key: vec![7; 32],
         name: name.into(),
         path: path.into(),
         resource: resource.clone(),

@@ -2,9 +2,13 @@
 //! says.
 
 use gatehold_engine::{Arguments, Decision, Effect, Principal, Query, Target};
-use gatehold_mcp::{Era, ListKind, Map, Operation, Reference, Request, Value, operation};
+use gatehold_mcp::{
+    Era, ListKind, Map, Message, Notice, Notification, Operation, Reference, Request, Value,
+    notice, operation,
+};
 
 use crate::exchange::reply::Refusal;
+use crate::exchange::session::Session;
 use crate::record::Draft;
 use crate::server::Server;
 use crate::uris;
@@ -12,7 +16,7 @@ use crate::uris;
 /// What the answer to an allowed request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// To be relayed.
+    /// Nothing beside what every answer needs.
     Plain,
     /// To be filtered.
     List(ListKind),
@@ -20,98 +24,63 @@ pub(crate) enum Answer {
     Subscription,
 }
 
-/// Decides one request.
-///
-/// # Errors
-/// The refusal, when it must not go on; what was decided is in the draft either way.
-pub(crate) fn decide(
-    server: &Server,
-    principal: &Principal,
-    request: &Request,
-    era: Era,
-    draft: &mut Draft,
-) -> Result<Answer, Refusal> {
-    let asked = Asked {
-        server,
-        principal,
-        request,
-        era,
-    };
-    let operation = operation(request, era).map_err(|error| Refusal::rejected(&error, None))?;
-    match operation {
-        Operation::CallTool { name, arguments } => {
-            draft.arguments(arguments, server.audit_arguments);
-            asked.target(Target::Tool(name), Arguments::Known(arguments), draft)?;
-        }
-        Operation::GetPrompt { name, arguments } => {
-            draft.arguments(arguments, server.audit_arguments);
-            asked.target(Target::Prompt(name), Arguments::Known(arguments), draft)?;
-        }
-        Operation::ReadResource { uri } | Operation::Subscribe { uri } => {
-            asked.resource(uri, Arguments::Known(&Map::new()), draft)?;
-        }
-        // What is completed has no arguments yet, so it may be completed when it may be seen.
-        Operation::Complete {
-            reference: Reference::Prompt(name),
-        } => {
-            asked.target(Target::Prompt(name), Arguments::Unknown, draft)?;
-        }
-        Operation::Complete {
-            reference: Reference::Resource(uri),
-        } => {
-            asked.resource(uri, Arguments::Unknown, draft)?;
-        }
-        Operation::Listen { uris, task_ids } => {
-            draft.permitted(&server.version);
-            // News of a task carry its result, as reading it does.
-            if !task_ids.is_empty() {
-                asked.target(
-                    Target::Method("tasks/get"),
-                    Arguments::Known(&Map::new()),
-                    draft,
-                )?;
+/// Who asks, where and how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Questioner<'a> {
+    pub(super) server: &'a Server,
+    pub(super) principal: &'a Principal,
+    pub(super) session: Session,
+    pub(super) era: Era,
+}
+
+impl Questioner<'_> {
+    /// Decides one message.
+    ///
+    /// # Errors
+    /// The refusal, when it must not go on; what was decided is in the draft either way.
+    pub(super) fn decide(&self, message: &Message, draft: &mut Draft) -> Result<Answer, Refusal> {
+        match message {
+            Message::Request(request) => self.request(request, draft),
+            Message::Notification(notification) => {
+                self.notification(notification, draft)?;
+                Ok(Answer::Plain)
             }
-            for uri in uris {
-                asked.resource(uri, Arguments::Known(&Map::new()), draft)?;
+            // It answers what the server asked within a session. Without one, anybody could answer for
+            // anybody: the ids of such requests are easily guessed.
+            Message::Response(_) if self.session == Session::None => Err(Refusal::dropped(
+                "a response belongs to a session, and this one has none",
+            )),
+            Message::Response(_) => {
+                draft.permitted(&self.server.version);
+                Ok(Answer::Plain)
             }
-            return Ok(Answer::Subscription);
-        }
-        Operation::List(kind) => {
-            draft.permitted(&server.version);
-            return Ok(Answer::List(kind));
-        }
-        Operation::Lifecycle => draft.permitted(&server.version),
-        Operation::Other => {
-            let params = request
-                .params
-                .as_ref()
-                .map(without_meta)
-                .unwrap_or_default();
-            draft.arguments(&params, server.audit_arguments);
-            asked.target(
-                Target::Method(&request.method),
-                Arguments::Known(&params),
-                draft,
-            )?;
         }
     }
-    Ok(Answer::Plain)
-}
 
-struct Asked<'a> {
-    server: &'a Server,
-    principal: &'a Principal,
-    request: &'a Request,
-    era: Era,
-}
+    pub(super) fn request(&self, request: &Request, draft: &mut Draft) -> Result<Answer, Refusal> {
+        let asked = Asked { of: *self, request };
+        let operation =
+            operation(request, self.era).map_err(|error| Refusal::rejected(&error, None))?;
+        asked.operation(&operation, draft)
+    }
 
-impl Asked<'_> {
-    fn target(
-        &self,
-        target: Target<'_>,
-        arguments: Arguments<'_>,
-        draft: &mut Draft,
-    ) -> Result<(), Refusal> {
+    /// Those of the protocol itself pass; any other needs a rule for its method.
+    fn notification(&self, notification: &Notification, draft: &mut Draft) -> Result<(), Refusal> {
+        if notice(&notification.method, self.era) == Notice::Lifecycle {
+            draft.permitted(&self.server.version);
+            return Ok(());
+        }
+        let params = without_meta(notification.params.as_ref());
+        draft.arguments(&params, self.server.audit_arguments);
+        let target = Target::Method(&notification.method);
+        let decision = self.ask(target, Arguments::Known(&params), draft);
+        match decision.effect {
+            Effect::Allow => Ok(()),
+            Effect::Hold(_) | Effect::Deny => Err(Refusal::dropped(&decision.reason)),
+        }
+    }
+
+    fn ask(&self, target: Target<'_>, arguments: Arguments<'_>, draft: &mut Draft) -> Decision {
         let query = Query {
             principal: self.principal,
             target,
@@ -119,6 +88,82 @@ impl Asked<'_> {
         };
         let decision = self.server.policy.decide(&query);
         draft.decision(&decision, &self.server.version);
+        decision
+    }
+}
+
+struct Asked<'a> {
+    of: Questioner<'a>,
+    request: &'a Request,
+}
+
+impl Asked<'_> {
+    fn operation(&self, operation: &Operation<'_>, draft: &mut Draft) -> Result<Answer, Refusal> {
+        let server = self.of.server;
+        match operation {
+            Operation::CallTool { name, arguments } => {
+                draft.arguments(arguments, server.audit_arguments);
+                self.target(Target::Tool(name), Arguments::Known(arguments), draft)?;
+            }
+            Operation::GetPrompt { name, arguments } => {
+                draft.arguments(arguments, server.audit_arguments);
+                self.target(Target::Prompt(name), Arguments::Known(arguments), draft)?;
+            }
+            Operation::ReadResource { uri } | Operation::Subscribe { uri } => {
+                self.resource(uri, Arguments::Known(&Map::new()), draft)?;
+            }
+            // What is completed has no arguments yet, so it may be completed when it may be seen.
+            Operation::Complete {
+                reference: Reference::Prompt(name),
+            } => {
+                self.target(Target::Prompt(name), Arguments::Unknown, draft)?;
+            }
+            Operation::Complete {
+                reference: Reference::Resource(uri),
+            } => {
+                self.resource(uri, Arguments::Unknown, draft)?;
+            }
+            // That the tasks are the caller's own is seen when their ids are opened.
+            Operation::Listen { uris, task_ids: _ } => {
+                draft.permitted(&server.version);
+                for uri in uris {
+                    self.resource(uri, Arguments::Known(&Map::new()), draft)?;
+                }
+                return Ok(Answer::Subscription);
+            }
+            Operation::List(kind) => {
+                draft.permitted(&server.version);
+                return Ok(Answer::List(*kind));
+            }
+            Operation::Lifecycle => draft.permitted(&server.version),
+            Operation::SetLevel { .. } => self.unless_denied(draft)?,
+            // Likewise; who may start a task may ask for it, and policy may forbid it.
+            Operation::Task { task_id, .. } => {
+                self.unless_denied(draft)?;
+                draft.target(task_id);
+            }
+            // The server cannot tell whose tasks to list, except by the session.
+            Operation::ListTasks if self.of.session == Session::None => {
+                return Err(self.not_found("tasks are listed within a session only", draft));
+            }
+            Operation::ListTasks => self.unless_denied(draft)?,
+            Operation::Other => {
+                let params = without_meta(self.request.params.as_ref());
+                draft.arguments(&params, server.audit_arguments);
+                let target = Target::Method(&self.request.method);
+                self.target(target, Arguments::Known(&params), draft)?;
+            }
+        }
+        Ok(Answer::Plain)
+    }
+
+    fn target(
+        &self,
+        target: Target<'_>,
+        arguments: Arguments<'_>,
+        draft: &mut Draft,
+    ) -> Result<(), Refusal> {
+        let decision = self.of.ask(target, arguments, draft);
         draft.target(match target {
             Target::Tool(name) | Target::Resource(name) | Target::Prompt(name) => name,
             Target::Method(_) => "",
@@ -127,11 +172,23 @@ impl Asked<'_> {
             (Effect::Allow, _) => Ok(()),
             // Nothing runs when something is completed, so there is nothing to approve.
             (Effect::Hold(_), Arguments::Unknown) => {
-                draft.permitted(&self.server.version);
+                draft.permitted(&self.of.server.version);
                 Ok(())
             }
             (Effect::Hold(_) | Effect::Deny, _) => Err(self.refusal(target, &decision, draft)),
         }
+    }
+
+    /// For methods that need no rule of their own, but may have one that forbids them.
+    fn unless_denied(&self, draft: &mut Draft) -> Result<(), Refusal> {
+        let params = without_meta(self.request.params.as_ref());
+        let target = Target::Method(&self.request.method);
+        let decision = self.of.ask(target, Arguments::Known(&params), draft);
+        if decision.forbids() {
+            return Err(self.refusal(target, &decision, draft));
+        }
+        draft.permitted(&self.of.server.version);
+        Ok(())
     }
 
     /// Asks for a resource as it is written, and whether a rule forbids what a server may take it for.
@@ -150,49 +207,59 @@ impl Asked<'_> {
             return Ok(());
         }
         let query = Query {
-            principal: self.principal,
+            principal: self.of.principal,
             target: Target::Resource(&plain),
             arguments,
         };
-        let decision = self.server.policy.decide(&query);
+        let decision = self.of.server.policy.decide(&query);
         // That nothing allows it says nothing: it is allowed under the name it has here.
         let forbidden = match (&decision.effect, arguments) {
-            (Effect::Allow, _) | (Effect::Hold(_), Arguments::Unknown) => false,
-            (Effect::Hold(_), Arguments::Known(_)) => true,
-            (Effect::Deny, _) => !decision.rules.is_empty(),
+            (Effect::Hold(_), Arguments::Unknown) => false,
+            _ => decision.forbids(),
         };
         if forbidden {
-            draft.decision(&decision, &self.server.version);
+            draft.decision(&decision, &self.of.server.version);
             return Err(self.refusal(Target::Resource(uri), &decision, draft));
         }
         Ok(())
     }
 
+    fn not_found(&self, reason: &str, draft: &mut Draft) -> Refusal {
+        let target = Target::Method(&self.request.method);
+        let mut decision = self.of.ask(target, Arguments::Unknown, draft);
+        reason.clone_into(&mut decision.reason);
+        Refusal::hidden_method(
+            &self.request.id,
+            self.of.era,
+            &self.request.method,
+            &decision,
+        )
+    }
+
     fn refusal(&self, target: Target<'_>, decision: &Decision, draft: &Draft) -> Refusal {
-        let id = &self.request.id;
-        let visible = self.server.policy.visible(self.principal, target);
+        let (id, era) = (&self.request.id, self.of.era);
+        let visible = self.of.server.policy.visible(self.of.principal, target);
         match target {
-            Target::Tool(_) if visible => Refusal::denied_tool(id, self.era, decision, draft.id()),
+            Target::Tool(_) if visible => Refusal::denied_tool(id, era, decision, draft.id()),
             Target::Tool(name) => Refusal::hidden_tool(id, name, decision),
             Target::Method(_) if matches!(decision.effect, Effect::Hold(_)) => {
                 Refusal::denied(id, decision, draft.id())
             }
-            Target::Method(_) => {
-                Refusal::hidden_method(id, self.era, &self.request.method, decision)
-            }
+            Target::Method(_) => Refusal::hidden_method(id, era, &self.request.method, decision),
             Target::Resource(_) | Target::Prompt(_) if visible => {
                 Refusal::denied(id, decision, draft.id())
             }
-            Target::Resource(uri) => Refusal::hidden_resource(id, self.era, uri, decision),
+            Target::Resource(uri) => Refusal::hidden_resource(id, era, uri, decision),
             Target::Prompt(name) => Refusal::hidden_prompt(id, name, decision),
         }
     }
 }
 
 /// Parameters as conditions and events see them; `_meta` is about the message, not about the call.
-fn without_meta(params: &Map<String, Value>) -> Map<String, Value> {
+fn without_meta(params: Option<&Map<String, Value>>) -> Map<String, Value> {
     params
-        .iter()
+        .into_iter()
+        .flatten()
         .filter(|(key, _)| key.as_str() != "_meta")
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect()

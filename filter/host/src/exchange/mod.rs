@@ -3,20 +3,25 @@
 //! One function per event; each takes the state out, and what it does not put back is over. A host call
 //! that fails on the way to a decision ends in a refusal.
 
+mod allowed;
+mod caller;
 mod decide;
+mod judge;
 mod reply;
 mod request;
 mod response;
+mod session;
+mod standing;
 mod stream;
+mod task;
 
 #[cfg(test)]
 mod tests;
 
 use std::rc::Rc;
 
-use gatehold_engine::Principal;
 use gatehold_mcp::sse::Framer;
-use gatehold_mcp::{Era, Id, Limits};
+use gatehold_mcp::{Limits, Outcome};
 
 use crate::host::{Flow, HeaderPairs, Host, Level};
 use crate::metrics::{Counter, Refused};
@@ -24,8 +29,11 @@ use crate::record::{Draft, Ending};
 use crate::snapshot::{Endpoint, Snapshot};
 use crate::worker::Worker;
 
-use decide::Answer;
+use allowed::Allowed;
+use caller::Caller;
 use reply::Refusal;
+use response::Status;
+use session::Session;
 
 /// Longest value that goes to the access log.
 const MAX_PUBLISHED: usize = 256;
@@ -50,12 +58,10 @@ enum State {
     Receiving(Box<Receiving>),
     /// Allowed; the response has not begun.
     Waiting(Box<Allowed>),
-    /// A JSON answer arrives and is held; so many bytes of it so far.
-    Collecting(Box<Allowed>, Ahead, usize),
+    /// An answer arrives and is held; so many bytes of it so far.
+    Collecting(Box<Allowed>, Ahead, Status, usize),
     /// Events arrive and go on one by one.
     Streaming(Box<Allowed>, Box<Framer>),
-    /// A response body goes on that needs no look.
-    Relaying(Box<Allowed>),
     /// We have ended the answer; what still comes goes nowhere.
     Cut(Rest),
     /// Our own reply, or an error from before the verdict, is on its way through the response events.
@@ -88,9 +94,10 @@ enum Rest {
 #[derive(Debug)]
 struct Receiving {
     endpoint: Rc<Endpoint>,
-    principal: Principal,
+    caller: Caller,
     headers: HeaderPairs,
     verb: Verb,
+    session: Session,
     /// Bytes of the body so far.
     size: usize,
     draft: Draft,
@@ -105,19 +112,6 @@ enum Verb {
     Get,
     /// The end of a session.
     Delete,
-}
-
-/// A request that went on to the upstream.
-#[derive(Debug)]
-struct Allowed {
-    endpoint: Rc<Endpoint>,
-    principal: Principal,
-    era: Era,
-    /// Id of the request; nothing when no answer is due.
-    id: Option<Id>,
-    answer: Answer,
-    /// Gone when the event is recorded.
-    draft: Option<Draft>,
 }
 
 impl Exchange {
@@ -185,9 +179,10 @@ impl Exchange {
     /// Request trailers: with them, HTTP/2 never says in a body event that the body is over.
     pub fn request_trailers(&mut self, host: &dyn Host) -> Flow {
         match std::mem::take(&mut self.state) {
-            State::Receiving(receiving) => match &self.worker {
-                Some(worker) => self.judge(host, &Rc::clone(worker), receiving),
-                None => self.refuse(host, Some(receiving.draft), Refusal::internal()),
+            State::Receiving(receiving) => match (&self.worker, request::check_trailers(host)) {
+                (Some(worker), Ok(())) => self.judge(host, &Rc::clone(worker), receiving),
+                (None, Ok(())) => self.refuse(host, Some(receiving.draft), Refusal::internal()),
+                (_, Err(refusal)) => self.refuse(host, Some(receiving.draft), refusal),
             },
             state @ State::Start => self.unexpected(host, state),
             state => self.stay(state, Flow::Continue, Flow::Pause),
@@ -199,8 +194,7 @@ impl Exchange {
         match std::mem::take(&mut self.state) {
             State::Waiting(allowed)
             | State::Collecting(allowed, ..)
-            | State::Streaming(allowed, _)
-            | State::Relaying(allowed) => self.answer(host, allowed, end),
+            | State::Streaming(allowed, _) => self.answer(host, allowed, end),
             // Envoy answers by itself, for example because its buffer is full, or the upstream did not
             // wait for the body. Nothing was allowed, so nothing but an error may pass.
             State::Receiving(receiving) => {
@@ -223,18 +217,10 @@ impl Exchange {
     /// A piece of the response body; `size` counts all that is held.
     pub fn response_body(&mut self, host: &dyn Host, size: usize, end: bool) -> Flow {
         match std::mem::take(&mut self.state) {
-            State::Collecting(allowed, ahead, held) => {
-                self.collect(host, allowed, ahead, size.max(held), end)
+            State::Collecting(allowed, ahead, status, held) => {
+                self.collect(host, allowed, (ahead, status), size.max(held), end)
             }
             State::Streaming(allowed, framer) => self.stream(host, allowed, framer, size, end),
-            State::Relaying(allowed) => {
-                if end {
-                    self.end(host, allowed);
-                } else {
-                    self.state = State::Relaying(allowed);
-                }
-                Flow::Continue
-            }
             State::Cut(rest) => self.swallow(host, rest, size, end),
             state @ (State::Receiving(_) | State::Waiting(_)) => self.unexpected(host, state),
             state => self.stay(state, Flow::Continue, Flow::Continue),
@@ -244,9 +230,12 @@ impl Exchange {
     /// Response trailers, which end a body as the last piece does.
     pub fn response_trailers(&mut self, host: &dyn Host) -> Flow {
         match std::mem::take(&mut self.state) {
-            State::Collecting(allowed, ahead, size) => self.collected(host, allowed, ahead, size),
-            State::Streaming(allowed, _) | State::Relaying(allowed) | State::Waiting(allowed) => {
-                self.end(host, allowed);
+            State::Collecting(allowed, ahead, status, size) => {
+                self.collected(host, allowed, (ahead, status), size)
+            }
+            State::Streaming(mut allowed, _) | State::Waiting(mut allowed) => {
+                self.finish_all(host, &mut allowed, Outcome::Unknown);
+                self.state = State::Ended;
                 Flow::Continue
             }
             state => self.stay(state, Flow::Continue, Flow::Continue),
@@ -259,10 +248,9 @@ impl Exchange {
             State::Receiving(receiving) => {
                 self.finish(host, Some(receiving.draft), Ending::Aborted);
             }
-            State::Waiting(allowed)
-            | State::Collecting(allowed, ..)
-            | State::Streaming(allowed, _)
-            | State::Relaying(allowed) => self.finish(host, allowed.draft, Ending::Aborted),
+            State::Waiting(mut allowed)
+            | State::Collecting(mut allowed, ..)
+            | State::Streaming(mut allowed, _) => self.abort_all(host, &mut allowed),
             State::Start
             | State::Ignored
             | State::Cut(_)
@@ -272,33 +260,16 @@ impl Exchange {
         }
     }
 
-    fn judge(
-        &mut self,
-        host: &dyn Host,
-        worker: &Rc<Worker>,
-        mut receiving: Box<Receiving>,
-    ) -> Flow {
-        match request::judge(worker, host, &mut receiving) {
-            Err(refusal) => self.refuse(host, Some(receiving.draft), refusal),
-            Ok(verdict) => {
-                worker.metrics.add(host, Counter::Allowed, 1);
-                publish(host, &receiving.draft);
-                let Receiving {
-                    endpoint,
-                    principal,
-                    draft,
-                    ..
-                } = *receiving;
-                let request::Verdict { era, id, answer } = verdict;
-                let draft = Some(draft);
-                let allowed = Allowed {
-                    endpoint,
-                    principal,
-                    era,
-                    id,
-                    answer,
-                    draft,
-                };
+    fn judge(&mut self, host: &dyn Host, worker: &Rc<Worker>, receiving: Box<Receiving>) -> Flow {
+        match judge::judge(worker, host, receiving) {
+            Err(refused) => self.refuse(host, refused.draft.map(|draft| *draft), refused.refusal),
+            Ok(allowed) => {
+                worker
+                    .metrics
+                    .add(host, Counter::Allowed, allowed.asked.len());
+                if let Some(draft) = allowed.asked.first().and_then(|asked| asked.draft.as_ref()) {
+                    publish(host, draft);
+                }
                 self.state = State::Waiting(Box::new(allowed));
                 Flow::Continue
             }
@@ -374,7 +345,14 @@ impl Exchange {
     fn unexpected(&mut self, host: &dyn Host, state: State) -> Flow {
         let draft = match state {
             State::Receiving(receiving) => Some(receiving.draft),
-            State::Waiting(allowed) => allowed.draft,
+            State::Waiting(mut allowed) => {
+                let mut asked = allowed.asked.drain(..);
+                let first = asked.next().and_then(|asked| asked.draft);
+                for draft in asked.filter_map(|asked| asked.draft) {
+                    self.finish(host, Some(draft), Ending::Aborted);
+                }
+                first
+            }
             _ => None,
         };
         let mut refusal = Refusal::internal();
@@ -392,10 +370,28 @@ impl Exchange {
         flow
     }
 
-    fn end(&mut self, host: &dyn Host, allowed: Box<Allowed>) {
-        let outcome = gatehold_mcp::Outcome::Unknown;
-        self.finish(host, allowed.draft, Ending::Answered(outcome));
-        self.state = State::Ended;
+    /// Records the events of all that is not recorded yet: as answered, if it was, else with `otherwise`.
+    fn finish_all(&self, host: &dyn Host, allowed: &mut Allowed, otherwise: Outcome) {
+        for asked in &mut allowed.asked {
+            let outcome = asked.outcome.unwrap_or(otherwise);
+            self.finish(host, asked.draft.take(), Ending::Answered(outcome));
+        }
+    }
+
+    /// Records the events of what was answered by now.
+    fn finish_answered(&self, host: &dyn Host, allowed: &mut Allowed) {
+        for asked in &mut allowed.asked {
+            if let Some(outcome) = asked.outcome {
+                self.finish(host, asked.draft.take(), Ending::Answered(outcome));
+            }
+        }
+    }
+
+    /// Records the events of what will not be answered any more.
+    fn abort_all(&self, host: &dyn Host, allowed: &mut Allowed) {
+        for asked in &mut allowed.asked {
+            self.finish(host, asked.draft.take(), Ending::Aborted);
+        }
     }
 
     fn finish(&self, host: &dyn Host, draft: Option<Draft>, ending: Ending) {
@@ -410,12 +406,6 @@ impl Drop for Exchange {
         if let Some(worker) = &self.worker {
             worker.open.set(worker.open.get().saturating_sub(1));
         }
-    }
-}
-
-impl Allowed {
-    fn limits(&self) -> Limits {
-        mcp_limits(&self.endpoint)
     }
 }
 

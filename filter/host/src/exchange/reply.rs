@@ -14,6 +14,12 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 /// Code of a refusal of what the upstream said; ours, outside the reserved range.
 pub(crate) const UPSTREAM: i64 = -31502;
 
+/// Code of a refusal of a session that is none of the caller's; ours.
+pub(crate) const SESSION: i64 = -31404;
+
+/// Code of the end of a stream whose caller is no longer let in; ours.
+pub(crate) const ENDED: i64 = -31401;
+
 /// A request that does not go on, and the answer to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -111,6 +117,59 @@ impl Refusal {
             .with_header("www-authenticate", challenge)
     }
 
+    /// A session that this caller does not have (404: the client begins a new one).
+    pub(crate) fn session() -> Self {
+        let reason = "no session of this caller has this id; initialize a new one";
+        Self::error(Refused::Unbound, 404, SESSION, reason, None)
+    }
+
+    /// A task that this caller does not have; the same answer as for one that does not exist.
+    pub(crate) fn unknown_task(id: Option<&Id>) -> Self {
+        let reason = "Task not found";
+        let mut refusal = Self::error(Refused::Unbound, 200, code::INVALID_PARAMS, reason, id);
+        "no task of this caller has this id".clone_into(&mut refusal.reason);
+        refusal
+    }
+
+    /// A message that has no answer and goes nowhere. The client gets what it gets for any other (202):
+    /// stock clients end their session on an error, for something that was never due an answer.
+    pub(crate) fn dropped(reason: &str) -> Self {
+        let mut refusal = Self::new(Refused::Policy, 202, 0, reason.to_owned(), Vec::new());
+        refusal.reply.headers.clear();
+        refusal
+    }
+
+    /// A message of a batch that is refused for another one's sake.
+    pub(crate) fn beside_refused(id: Option<&Id>) -> Self {
+        let reason = "not run: another message of the same batch was refused";
+        Self::error(Refused::Policy, 200, code::DENIED, reason, id)
+    }
+
+    /// A whole batch, with the answers to its requests; without any nothing was due an answer (202).
+    pub(crate) fn batch(class: Refused, code: i64, reason: String, body: Option<Vec<u8>>) -> Self {
+        match body {
+            Some(body) => Self::new(class, 200, code, reason, body),
+            None => Self {
+                class,
+                code,
+                ..Self::dropped(&reason)
+            },
+        }
+    }
+
+    /// A trailer that is read before the body or not at all (400).
+    pub(crate) fn trailer(name: &str) -> Self {
+        let name: String = name.chars().take(64).collect();
+        let reason = format!("`{name}` may not be a trailer; send it as a header");
+        Self::error(
+            Refused::Malformed,
+            400,
+            code::INVALID_REQUEST,
+            &reason,
+            None,
+        )
+    }
+
     /// Not a message that can be judged.
     pub(crate) fn rejected(rejection: &dyn Rejection, id: Option<&Id>) -> Self {
         let body = rejection_body(rejection, id);
@@ -160,6 +219,12 @@ impl Refusal {
     /// An answer of the upstream that cannot be judged (502).
     pub(crate) fn upstream(reason: &str, id: Option<&Id>) -> Self {
         Self::error(Refused::Upstream, 502, UPSTREAM, reason, id)
+    }
+
+    /// The same, for an answer that was an error already: its status stays, for clients go by it.
+    pub(crate) fn with_status(mut self, status: u32) -> Self {
+        self.reply.status = status;
+        self
     }
 
     /// The filter failed (500).

@@ -1,17 +1,13 @@
-//! The request's way to its verdict.
+//! The request's headers: which server, which caller, and what the upstream may see of them.
 
-use std::rc::Rc;
-
-use gatehold_engine::Principal;
-use gatehold_identity::{BearerError, Identity, TokenError};
-use gatehold_mcp::{Era, Id, Message, RequestHeaders, protocol, protocol_of_headers, trace_id};
+use gatehold_mcp::{Era, RequestHeaders, protocol_of_headers, trace_id};
 
 use crate::config::{HoldHeaders, Unmatched};
-use crate::exchange::decide::{Answer, decide};
+use crate::exchange::caller::{Caller, NO_KEYS, authenticate};
 use crate::exchange::reply::{self, Refusal};
-use crate::exchange::{NO_POLICY, Receiving, Verb, mcp_limits};
+use crate::exchange::session::Session;
+use crate::exchange::{NO_POLICY, Receiving, Verb, session, task};
 use crate::host::{Direction, Flow, HeaderPairs, Host, HostError, LocalReply};
-use crate::metrics::Counter;
 use crate::paths;
 use crate::record::Draft;
 use crate::snapshot::{Endpoint, Match, Snapshot};
@@ -28,19 +24,11 @@ pub(super) enum Begun {
     Receiving(Box<Receiving>),
 }
 
-/// A refusal, with the event when a server was found.
+/// A refusal, with the event when there is one that is not recorded yet.
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) refusal: Refusal,
     pub(super) draft: Option<Box<Draft>>,
-}
-
-/// What was allowed.
-#[derive(Debug)]
-pub(super) struct Verdict {
-    pub(super) era: Era,
-    pub(super) id: Option<Id>,
-    pub(super) answer: Answer,
 }
 
 /// Request headers that never reach the upstream. The client's token is for this gateway only; encoded or
@@ -99,19 +87,27 @@ pub(super) fn begin(
         Match::Endpoint(endpoint) => {
             let now = host.now().map_err(|error| alone(error.into()))?;
             let mut draft = Draft::new(worker.random.id(), now, &endpoint.server.name);
-            match receive(worker, host, endpoint, &pairs, &mut draft) {
+            match receive(worker, host, &endpoint, &pairs, &mut draft) {
                 Err(refusal) => Err(Refused {
                     refusal,
                     draft: Some(Box::new(draft)),
                 }),
-                Ok((endpoint, principal, verb)) => Ok(Begun::Receiving(Box::new(Receiving {
-                    endpoint,
-                    principal,
-                    headers: pairs,
-                    verb,
-                    size: 0,
-                    draft,
-                }))),
+                Ok(received) => {
+                    let Received {
+                        caller,
+                        verb,
+                        session,
+                    } = received;
+                    Ok(Begun::Receiving(Box::new(Receiving {
+                        endpoint,
+                        caller,
+                        headers: pairs,
+                        verb,
+                        session,
+                        size: 0,
+                        draft,
+                    })))
+                }
             }
         }
         Match::None => match (worker.config.unmatched, path) {
@@ -144,13 +140,20 @@ fn metadata(pairs: &HeaderPairs, endpoint: &Endpoint) -> Result<Begun, Refusal> 
     Ok(Begun::Metadata(reply::metadata(&endpoint.server, issuers)))
 }
 
+/// What the headers tell by themselves.
+struct Received {
+    caller: Caller,
+    verb: Verb,
+    session: Session,
+}
+
 fn receive(
     worker: &Worker,
     host: &dyn Host,
-    endpoint: Rc<Endpoint>,
+    endpoint: &Endpoint,
     pairs: &HeaderPairs,
     draft: &mut Draft,
-) -> Result<(Rc<Endpoint>, Principal, Verb), Refusal> {
+) -> Result<Received, Refusal> {
     let server = &endpoint.server;
     let headers = RequestHeaders::from_pairs(pairs.iter())
         .map_err(|error| Refusal::rejected(&error, None))?;
@@ -173,83 +176,42 @@ fn receive(
     {
         return Err(Refusal::upgrade());
     }
-    let principal = authenticate(worker, host, &endpoint, &headers, draft)?;
-    if verb == Verb::Post {
-        headers
+    let caller = authenticate(worker, host, endpoint, &headers, draft)?;
+    match verb {
+        Verb::Post => headers
             .check_post()
-            .map_err(|error| Refusal::rejected(&error, None))?;
+            .map_err(|error| Refusal::rejected(&error, None))?,
+        Verb::Get => draft.message("GET", None, trace_id(headers.traceparent, None)),
+        Verb::Delete => draft.message("DELETE", None, trace_id(headers.traceparent, None)),
     }
-    withhold(host, pairs)?;
-    Ok((endpoint, principal, verb))
-}
-
-const NO_KEYS: &str = "no keys of this server's token issuers have arrived yet";
-
-fn authenticate(
-    worker: &Worker,
-    host: &dyn Host,
-    endpoint: &Endpoint,
-    headers: &RequestHeaders<'_>,
-    draft: &mut Draft,
-) -> Result<Principal, Refusal> {
-    let server = &endpoint.server;
-    let token = match headers.authorization.map(gatehold_identity::bearer) {
-        None | Some(Err(BearerError::OtherScheme)) => return Err(Refusal::token(server, None)),
-        Some(Err(error)) => return Err(Refusal::token(server, Some(&error.to_string()))),
-        Some(Ok(token)) => token,
+    // A POST says its version in the body too: where the two differ it is refused then.
+    let era = match (verb, protocol_of_headers(&headers)) {
+        (_, Ok(protocol)) => protocol.era,
+        (Verb::Post, Err(_)) => Era::Legacy,
+        (Verb::Get | Verb::Delete, Err(error)) => return Err(Refusal::rejected(&error, None)),
     };
-    let now = draft.started() / 1_000_000_000;
-    let scope = &endpoint.token_scope;
-    let mut tokens = worker.tokens.borrow_mut();
-    let identity = match tokens.get(token, scope, now) {
-        Some(identity) => {
-            worker.metrics.add(host, Counter::TokensRemembered, 1);
-            identity
-        }
-        None => {
-            let issuers: Vec<_> = endpoint
-                .issuers
-                .iter()
-                .map(|versioned| &versioned.issuer)
-                .collect();
-            if issuers.is_empty() {
-                return Err(Refusal::not_ready(NO_KEYS));
-            }
-            let identity = gatehold_identity::verify(token, &issuers, &server.audiences, now)
-                .map_err(|error| match error {
-                    TokenError::NoKeys => Refusal::not_ready(NO_KEYS),
-                    error => Refusal::token(server, Some(&error.to_string())),
-                })?;
-            worker.metrics.add(host, Counter::TokensVerified, 1);
-            tokens.insert(token, scope, identity)
-        }
-    };
-    draft.identify(&identity);
-    Ok(principal(&identity))
-}
-
-fn principal(identity: &Identity) -> Principal {
-    Principal {
-        user: identity.user.clone(),
-        agent: identity.agent.clone(),
-        roles: identity.roles.clone(),
-        groups: identity.groups.clone(),
-        claims: identity.claims.clone(),
+    if era == Era::Modern && verb != Verb::Post {
+        return Err(Refusal::method("POST"));
     }
+    withhold(worker, host, pairs)?;
+    let session = session::open(host, server, &caller, &headers, era)?;
+    task::open_name(host, server, &caller, &headers, era)?;
+    Ok(Received {
+        caller,
+        verb,
+        session,
+    })
 }
 
 /// Removes what the upstream must not get. Done while the headers are here for certain, whatever the body
 /// will say.
-fn withhold(host: &dyn Host, pairs: &HeaderPairs) -> Result<(), HostError> {
+fn withhold(worker: &Worker, host: &dyn Host, pairs: &HeaderPairs) -> Result<(), HostError> {
     let mut removed: Vec<&str> = Vec::new();
     for (name, _) in pairs.iter() {
-        let known = WITHHELD
-            .iter()
-            .any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
-        let own = name
-            .get(..OWN_PREFIX.len())
-            .is_some_and(|prefix| prefix.eq_ignore_ascii_case(OWN_PREFIX));
-        if !known && !own {
+        // Once the headers have gone ahead, the body can only be given its own length by giving none.
+        let length = worker.config.hold_headers == HoldHeaders::GoAhead
+            && name.eq_ignore_ascii_case(b"content-length");
+        if !is_withheld(name) && !length {
             continue;
         }
         // Names are ASCII in HTTP; what is not cannot be one of ours.
@@ -263,100 +225,42 @@ fn withhold(host: &dyn Host, pairs: &HeaderPairs) -> Result<(), HostError> {
     Ok(())
 }
 
-/// Decides, now that the whole body is there.
-pub(super) fn judge(
-    worker: &Worker,
-    host: &dyn Host,
-    receiving: &mut Receiving,
-) -> Result<Verdict, Refusal> {
-    let pairs = std::mem::take(&mut receiving.headers);
-    let headers = RequestHeaders::from_pairs(pairs.iter())
-        .map_err(|error| Refusal::rejected(&error, None))?;
-    let verdict = match receiving.verb {
-        Verb::Post => judge_message(host, receiving, &headers)?,
-        Verb::Get | Verb::Delete => judge_bodiless(receiving, &headers)?,
-    };
-    let slot = worker
-        .reserve()
-        .ok_or_else(|| Refusal::audit_full(verdict.id.as_ref()))?;
-    receiving.draft.pass(slot);
-    Ok(verdict)
+fn is_withheld(name: &[u8]) -> bool {
+    let known = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
+    WITHHELD.iter().any(known) || starts_with(name, OWN_PREFIX)
 }
 
-fn judge_message(
-    host: &dyn Host,
-    receiving: &mut Receiving,
-    headers: &RequestHeaders<'_>,
-) -> Result<Verdict, Refusal> {
-    let Receiving {
-        endpoint,
-        principal,
-        size,
-        draft,
-        ..
-    } = receiving;
-    let server = &endpoint.server;
-    let body = if *size == 0 {
-        Vec::new()
-    } else {
-        host.body(Direction::Request, *size)?
-    };
-    if body.len() != *size {
-        return Err(HostError::Malformed {
-            call: "get_buffer_bytes",
-        }
-        .into());
-    }
-    let message = gatehold_mcp::parse(&body, &mcp_limits(endpoint))
-        .map_err(|error| Refusal::rejected(&error, None))?;
-    let id = match &message {
-        Message::Request(request) => Some(&request.id),
-        Message::Notification(_) | Message::Response(_) => None,
-    };
-    let trace = trace_id(headers.traceparent, message.params());
-    draft.message(message.method().unwrap_or_default(), id, trace);
-    let protocol = protocol(headers, &message).map_err(|error| Refusal::rejected(&error, id))?;
-    draft.era(protocol.era);
-    let answer = match &message {
-        Message::Request(request) => decide(server, principal, request, protocol.era, draft)?,
-        Message::Notification(_) | Message::Response(_) => {
-            draft.permitted(&server.version);
-            Answer::Plain
-        }
-    };
-    Ok(Verdict {
-        era: protocol.era,
-        id: id.cloned(),
-        answer,
-    })
+fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
+    name.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-/// The stream of the server's own messages, and the end of a session: both need the token only.
-fn judge_bodiless(
-    receiving: &mut Receiving,
-    headers: &RequestHeaders<'_>,
-) -> Result<Verdict, Refusal> {
-    let Receiving {
-        endpoint,
-        verb,
-        size,
-        draft,
-        ..
-    } = receiving;
-    if *size > 0 {
-        return Err(Refusal::unexpected_body());
-    }
-    let (method, answer) = match verb {
-        Verb::Get => ("GET", Answer::Subscription),
-        Verb::Delete | Verb::Post => ("DELETE", Answer::Plain),
+/// Refuses trailers that some server might take for headers: what decides was read before the body, and
+/// what is withheld must not come in behind it (RFC 9110, section 6.5.1).
+pub(super) fn check_trailers(host: &dyn Host) -> Result<(), Refusal> {
+    let trailers = host.trailers()?;
+    let decides = |name: &[u8]| {
+        is_withheld(name)
+            || name.starts_with(b":")
+            || starts_with(name, b"mcp-")
+            || DECIDING
+                .iter()
+                .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
     };
-    draft.message(method, None, trace_id(headers.traceparent, None));
-    let protocol = protocol_of_headers(headers).map_err(|error| Refusal::rejected(&error, None))?;
-    draft.era(protocol.era);
-    draft.permitted(&endpoint.server.version);
-    Ok(Verdict {
-        era: protocol.era,
-        id: None,
-        answer,
-    })
+    match trailers.iter().find(|(name, _)| decides(name)) {
+        Some((name, _)) => Err(Refusal::trailer(&String::from_utf8_lossy(name))),
+        None => Ok(()),
+    }
 }
+
+/// Headers that say what a message is; none of them may come after it.
+const DECIDING: [&str; 8] = [
+    "host",
+    "origin",
+    "cookie",
+    "content-type",
+    "content-encoding",
+    "content-length",
+    "transfer-encoding",
+    "last-event-id",
+];

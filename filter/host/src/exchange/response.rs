@@ -1,13 +1,11 @@
-//! The response's way to the client: what its headers say, and JSON answers, which are judged whole.
+//! The response's way to the client: what its headers say, and answers that are judged whole.
 
-use gatehold_engine::Target;
-use gatehold_mcp::list::{self, Filtered, ListError};
-use gatehold_mcp::{ListKind, Outcome, Rejection as _, answer};
+use gatehold_mcp::{Media, Outcome, Rejection as _, list::ListError, response_media};
 
 use crate::config::HoldHeaders;
-use crate::exchange::decide::Answer;
+use crate::exchange::allowed::{Allowed, Judged, Standing};
 use crate::exchange::reply::{Refusal, UPSTREAM};
-use crate::exchange::{Ahead, Allowed, Exchange, Rest, State};
+use crate::exchange::{Ahead, Exchange, Rest, State, session};
 use crate::host::{Direction, Flow, HeaderPairs, Host, HostError};
 use crate::record::Ending;
 
@@ -16,14 +14,21 @@ use crate::record::Ending;
 enum Plan {
     /// There is no body.
     Finish,
-    /// A JSON answer: judge it whole.
-    Collect,
+    /// Judge it whole.
+    Collect(Status),
     /// Events: judge them one by one.
     Stream,
-    /// Nothing to judge.
-    Relay,
     /// It cannot be judged.
-    Refuse(&'static str),
+    Refuse(Status, &'static str),
+}
+
+/// The status of an answer that is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    /// A success, which a replacement is not.
+    Success,
+    /// Another one, by which clients go even if the body is replaced.
+    Other(u32),
 }
 
 /// Whether the status is 4xx or 5xx.
@@ -33,45 +38,41 @@ pub(super) fn is_error(headers: &HeaderPairs) -> bool {
         .is_some_and(|status| matches!(status.first(), Some(b'4' | b'5')))
 }
 
+fn status(headers: &HeaderPairs) -> Option<Status> {
+    let status = std::str::from_utf8(headers.single(":status")?).ok()?;
+    match status.parse().ok()? {
+        200..=299 => Some(Status::Success),
+        other @ 300..=599 => Some(Status::Other(other)),
+        _ => None,
+    }
+}
+
 fn plan(allowed: &Allowed, headers: &HeaderPairs, end: bool) -> Plan {
     if end {
         return Plan::Finish;
     }
+    let Some(status) = status(headers) else {
+        let reason = "the server's answer has no status, or one that ends HTTP";
+        return Plan::Refuse(Status::Success, reason);
+    };
     let encoded = headers
         .values("content-encoding")
         .any(|encoding| !encoding.trim_ascii().eq_ignore_ascii_case(b"identity"));
-    let media = headers.single("content-type").map(media_type);
-    let is = |name: &str| media.is_some_and(|media| media.eq_ignore_ascii_case(name.as_bytes()));
-    // Notifications, responses and DELETE expect nothing that could tell anything.
-    let expects_answer = allowed.id.is_some() || allowed.answer != Answer::Plain;
-    match headers.single(":status").and_then(<[u8]>::first) {
-        Some(b'2') => {}
-        Some(b'3'..=b'5') if is("application/json") && !encoded => return Plan::Collect,
-        Some(b'3'..=b'5') => return Plan::Relay,
-        _ => return Plan::Refuse("the server's answer has no status, or one that ends HTTP"),
-    }
     if encoded {
-        return Plan::Refuse(
-            "the server's answer has a content encoding, although none was asked for",
-        );
+        let reason = "the server's answer has a content encoding, although none was asked for";
+        return Plan::Refuse(status, reason);
     }
-    if is("application/json") {
-        Plan::Collect
-    } else if is("text/event-stream") {
-        Plan::Stream
-    } else if expects_answer {
-        Plan::Refuse("the server's answer is neither `application/json` nor `text/event-stream`")
-    } else {
-        Plan::Relay
+    // A message is due only to a request that went well; else a text for people will do.
+    let text_will_do = status != Status::Success || !allowed.expects_answer();
+    match headers.single("content-type").map(response_media) {
+        Some(Media::Json) => Plan::Collect(status),
+        Some(Media::Events) => Plan::Stream,
+        Some(Media::Text) | None if text_will_do => Plan::Collect(status),
+        _ => Plan::Refuse(
+            status,
+            "the server's answer is neither `application/json` nor `text/event-stream` in UTF-8",
+        ),
     }
-}
-
-fn media_type(value: &[u8]) -> &[u8] {
-    value
-        .split(|byte| *byte == b';')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii()
 }
 
 impl Exchange {
@@ -94,6 +95,8 @@ impl Exchange {
         if headers.values("www-authenticate").next().is_some() {
             host.remove_header(Direction::Response, "www-authenticate")?;
         }
+        let server = &allowed.endpoint.server;
+        session::seal(host, server, &allowed.caller, allowed.era(), &headers)?;
         let plan = plan(allowed, &headers, end);
         let ahead = match self
             .worker
@@ -104,7 +107,7 @@ impl Exchange {
             _ => Ahead::Held,
         };
         let changes_length =
-            plan == Plan::Stream || (plan == Plan::Collect && ahead == Ahead::Gone);
+            plan == Plan::Stream || (matches!(plan, Plan::Collect(_)) && ahead == Ahead::Gone);
         if changes_length && headers.values("content-length").next().is_some() {
             host.remove_header(Direction::Response, "content-length")?;
         }
@@ -120,17 +123,17 @@ impl Exchange {
     ) -> Flow {
         match plan {
             Plan::Finish => {
-                let outcome = if allowed.id.is_some() {
+                let outcome = if allowed.expects_answer() {
                     Outcome::Unknown
                 } else {
                     Outcome::Ok
                 };
-                self.finish(host, allowed.draft, Ending::Answered(outcome));
+                self.finish_all(host, &mut allowed, outcome);
                 self.state = State::Ended;
                 Flow::Continue
             }
-            Plan::Collect => {
-                self.state = State::Collecting(allowed, ahead, 0);
+            Plan::Collect(status) => {
+                self.state = State::Collecting(allowed, ahead, status, 0);
                 match ahead {
                     Ahead::Held => Flow::Pause,
                     Ahead::Gone => Flow::Continue,
@@ -138,30 +141,27 @@ impl Exchange {
             }
             Plan::Stream => {
                 // A subscription is decided when it begins; it may last for days.
-                if allowed.answer == Answer::Subscription {
-                    self.finish(host, allowed.draft.take(), Ending::Answered(Outcome::Ok));
+                if !matches!(allowed.standing, Standing::No) {
+                    self.finish_all(host, &mut allowed, Outcome::Ok);
                 }
                 let framer = allowed.framer();
                 self.state = State::Streaming(allowed, Box::new(framer));
                 Flow::Continue
             }
-            Plan::Relay => {
-                self.state = State::Relaying(allowed);
-                Flow::Continue
-            }
-            Plan::Refuse(reason) => {
-                let refusal = Refusal::upstream(reason, allowed.id.as_ref());
+            Plan::Refuse(status, reason) => {
+                let refusal = Refusal::upstream(reason, allowed.id());
+                let refusal = keep_status(refusal, status);
                 self.refuse_answer(host, *allowed, Ahead::Held, 0, refusal)
             }
         }
     }
 
-    /// A piece of a JSON answer; `size` counts all that is held.
+    /// A piece of an answer; `size` counts all that is held.
     pub(super) fn collect(
         &mut self,
         host: &dyn Host,
         allowed: Box<Allowed>,
-        ahead: Ahead,
+        (ahead, status): (Ahead, Status),
         size: usize,
         end: bool,
     ) -> Flow {
@@ -170,28 +170,31 @@ impl Exchange {
             let reason = format!(
                 "the server's answer is larger than {limit} bytes, the limit `responseBytes`"
             );
-            let refusal = Refusal::upstream(&reason, allowed.id.as_ref());
+            let refusal = Refusal::upstream(&reason, allowed.id());
             return self.refuse_answer(host, *allowed, ahead, size, refusal);
         }
         if end {
-            return self.collected(host, allowed, ahead, size);
+            return self.collected(host, allowed, (ahead, status), size);
         }
-        self.state = State::Collecting(allowed, ahead, size);
+        self.state = State::Collecting(allowed, ahead, status, size);
         Flow::Pause
     }
 
-    /// The whole JSON answer is there.
+    /// The whole answer is there.
     pub(super) fn collected(
         &mut self,
         host: &dyn Host,
         mut allowed: Box<Allowed>,
-        ahead: Ahead,
+        (ahead, status): (Ahead, Status),
         size: usize,
     ) -> Flow {
         match rewrite(host, &mut allowed, ahead, size) {
-            Err(refusal) => self.refuse_answer(host, *allowed, ahead, size, refusal),
-            Ok(outcome) => {
-                self.finish(host, allowed.draft, Ending::Answered(outcome));
+            Err(refusal) => {
+                let refusal = keep_status(refusal, status);
+                self.refuse_answer(host, *allowed, ahead, size, refusal)
+            }
+            Ok(()) => {
+                self.finish_all(host, &mut allowed, Outcome::Unknown);
                 self.state = State::Ended;
                 Flow::Continue
             }
@@ -203,16 +206,23 @@ impl Exchange {
     fn refuse_answer(
         &mut self,
         host: &dyn Host,
-        allowed: Allowed,
+        mut allowed: Allowed,
         ahead: Ahead,
         size: usize,
         refusal: Refusal,
     ) -> Flow {
+        let mut drafts = allowed.asked.iter_mut().filter_map(|it| it.draft.take());
+        let first = drafts.next();
+        for mut draft in drafts {
+            draft.refused(&refusal.reason);
+            let (code, status) = (refusal.code, refusal.reply.status);
+            self.finish(host, Some(draft), Ending::Refused { code, status });
+        }
         match ahead {
-            Ahead::Held => self.refuse(host, allowed.draft, refusal),
+            Ahead::Held => self.refuse(host, first, refusal),
             Ahead::Gone => {
                 let replaced = host.replace_body(Direction::Response, size, &refusal.reply.body);
-                self.note_refusal(host, allowed.draft, &refusal);
+                self.note_refusal(host, first, &refusal);
                 self.state = State::Cut(Rest::Swallow);
                 match replaced {
                     Ok(()) => Flow::Continue,
@@ -223,12 +233,19 @@ impl Exchange {
     }
 }
 
+fn keep_status(refusal: Refusal, status: Status) -> Refusal {
+    match status {
+        Status::Success => refusal,
+        Status::Other(status) => refusal.with_status(status),
+    }
+}
+
 fn rewrite(
     host: &dyn Host,
     allowed: &mut Allowed,
     ahead: Ahead,
     size: usize,
-) -> Result<Outcome, Refusal> {
+) -> Result<(), Refusal> {
     let body = if size == 0 {
         Vec::new()
     } else {
@@ -240,78 +257,18 @@ fn rewrite(
         }
         .into());
     }
-    let (outcome, new) = allowed
-        .judge(&body)
-        .map_err(|error| Refusal::upstream(&error.to_string(), allowed.id.as_ref()))?;
-    if let Some(new) = new {
-        host.replace_body(Direction::Response, size, &new)?;
-        if ahead == Ahead::Held {
-            host.set_header(
-                Direction::Response,
-                "content-length",
-                &new.len().to_string(),
-            )?;
-        }
+    let new = match allowed.judge(&body) {
+        Err(error) => return Err(Refusal::upstream(&error.to_string(), allowed.id())),
+        Ok(Judged::Same) => return Ok(()),
+        Ok(Judged::New(new)) => new,
+        Ok(Judged::Nothing) => Vec::new(),
+    };
+    host.replace_body(Direction::Response, size, &new)?;
+    if ahead == Ahead::Held {
+        let length = new.len().to_string();
+        host.set_header(Direction::Response, "content-length", &length)?;
     }
-    Ok(outcome.unwrap_or(Outcome::Unknown))
-}
-
-impl Allowed {
-    /// Judges one message of the upstream: how it ends the request, if it does, and what is to be sent
-    /// instead, if anything.
-    pub(super) fn judge(
-        &mut self,
-        message: &[u8],
-    ) -> Result<(Option<Outcome>, Option<Vec<u8>>), ListError> {
-        let gatehold_mcp::Answer {
-            id,
-            outcome,
-            lists: mut kinds,
-        } = answer(message)?;
-        let ours = id.is_some() && id == self.id;
-        // What looks like a list is filtered as one, whatever was asked: the id proves nothing. Who sends two
-        // requests with the same one may get the answer to the first on the stream of the second.
-        // What was asked for is read strictly even if it does not look like it.
-        if let Answer::List(kind) = self.answer
-            && !kinds.contains(&kind)
-        {
-            kinds.push(kind);
-        }
-        let mut new = None;
-        for kind in kinds {
-            let filtered = self.filter(kind, new.as_deref().unwrap_or(message))?;
-            new = filtered.or(new);
-        }
-        Ok((ours.then_some(outcome), new))
-    }
-
-    fn filter(&mut self, kind: ListKind, message: &[u8]) -> Result<Option<Vec<u8>>, ListError> {
-        let limits = self.limits();
-        let Self {
-            endpoint,
-            principal,
-            era,
-            draft,
-            ..
-        } = self;
-        let keep = |name: &str| {
-            let target = match kind {
-                ListKind::Tools => Target::Tool(name),
-                ListKind::Prompts => Target::Prompt(name),
-                ListKind::Resources | ListKind::ResourceTemplates => Target::Resource(name),
-            };
-            endpoint.server.policy.visible(principal, target)
-        };
-        let Filtered {
-            body,
-            shown,
-            hidden,
-        } = list::filter(kind, message, *era, &limits, keep)?;
-        if let Some(draft) = draft {
-            draft.list(shown, hidden);
-        }
-        Ok(body)
-    }
+    Ok(())
 }
 
 /// Code of the error that takes the place of a message that cannot be judged.

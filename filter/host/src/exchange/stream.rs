@@ -1,21 +1,21 @@
 //! Event streams: each event is judged as soon as it is whole, and goes on at once.
 
 use gatehold_mcp::Outcome;
+use gatehold_mcp::list::ListError;
 use gatehold_mcp::reply::{code, error_body, event};
 use gatehold_mcp::sse::{Event, Framer, Tail, TooLarge};
 
+use crate::exchange::allowed::{Allowed, Asked, Judged};
 use crate::exchange::response::upstream_code;
-use crate::exchange::{Allowed, Exchange, Rest, State};
+use crate::exchange::standing::Over;
+use crate::exchange::{Exchange, Rest, State};
 use crate::host::{Direction, Flow, Host, HostError, Level};
 use crate::metrics::Refused;
-use crate::record::Ending;
 
 /// What became of one piece of a stream.
 struct Passed {
     /// What goes on.
     bytes: Vec<u8>,
-    /// How the request ended, if it did.
-    outcome: Option<Outcome>,
     /// Why the stream cannot go on, if it cannot.
     broken: Option<TooLarge>,
 }
@@ -30,27 +30,31 @@ impl Exchange {
         size: usize,
         end: bool,
     ) -> Flow {
+        match self.review(host, &mut allowed) {
+            Ok(()) => {}
+            Err(Over::Ended(class, reason)) => {
+                return self.end_standing(host, &allowed, size, class, &reason);
+            }
+            Err(Over::Broken(error)) => return self.broken(host, allowed, error),
+        }
         let passed = match pass(host, &mut allowed, &mut framer, size) {
             Ok(passed) => passed,
-            Err(error) => return self.broken(host, *allowed, error),
+            Err(error) => return self.broken(host, allowed, error),
         };
         let Passed {
-            mut bytes,
-            mut outcome,
-            broken,
+            mut bytes, broken, ..
         } = passed;
         if end && broken.is_none() {
-            let (tail, last) = allowed.judge_tail(framer.finish());
-            bytes.extend(tail);
-            outcome = outcome.or(last);
+            bytes.extend(allowed.judge_tail(framer.finish()));
             framer = Box::new(allowed.framer());
         }
         if let Err(error) = host.replace_body(Direction::Response, size, &bytes) {
-            return self.broken(host, *allowed, error);
+            return self.broken(host, allowed, error);
         }
-        if outcome.is_some() || end || broken.is_some() {
-            let outcome = outcome.unwrap_or(Outcome::Unknown);
-            self.finish(host, allowed.draft.take(), Ending::Answered(outcome));
+        if end || broken.is_some() {
+            self.finish_all(host, &mut allowed, Outcome::Unknown);
+        } else {
+            self.finish_answered(host, &mut allowed);
         }
         self.state = match (broken, end) {
             (_, true) => State::Ended,
@@ -75,13 +79,13 @@ impl Exchange {
     }
 
     /// The host failed in the middle of a stream. Nothing can be said any more; nothing unjudged passes.
-    fn broken(&mut self, host: &dyn Host, allowed: Allowed, error: HostError) -> Flow {
+    fn broken(&mut self, host: &dyn Host, mut allowed: Box<Allowed>, error: HostError) -> Flow {
         host.log(
             Level::Error,
             &format!("gatehold: event stream ended: {error}"),
         );
         self.count_refused(host, Refused::Internal);
-        self.finish(host, allowed.draft, Ending::Aborted);
+        self.abort_all(host, &mut allowed);
         self.bar(host)
     }
 }
@@ -105,21 +109,13 @@ fn pass(
     let broken = framer.push(&chunk).err();
     let mut passed = Passed {
         bytes: Vec::with_capacity(size),
-        outcome: None,
         broken,
     };
     while let Some(event) = framer.next_event() {
-        let (bytes, outcome) = allowed.judge_event(event);
-        passed.bytes.extend(bytes);
-        passed.outcome = passed.outcome.or(outcome);
+        passed.bytes.extend(allowed.judge_event(event));
     }
     if let Some(error) = &passed.broken {
-        let body = error_body(
-            allowed.id.as_ref(),
-            code::TOO_LARGE,
-            &error.to_string(),
-            None,
-        );
+        let body = error_body(allowed.id(), code::TOO_LARGE, &error.to_string(), None);
         passed.bytes.extend(event(&body));
     }
     Ok(passed)
@@ -130,31 +126,39 @@ impl Allowed {
         Framer::new(self.endpoint.server.limits.event_bytes)
     }
 
-    /// The event that goes on, and how it ends the request, if it does.
-    fn judge_event(&mut self, event: Event) -> (Vec<u8>, Option<Outcome>) {
+    /// What goes on in the place of an event.
+    fn judge_event(&mut self, event: Event) -> Vec<u8> {
         let judged = match event.data() {
             // Comments, keep-alives and priming events.
-            None => return (event.into_raw(), None),
-            Some(data) if data.is_empty() => return (event.into_raw(), None),
+            None => return event.into_raw(),
+            Some(data) if data.is_empty() => return event.into_raw(),
             Some(data) => self.judge(&data),
         };
         match judged {
-            Ok((outcome, None)) => (event.into_raw(), outcome),
-            Ok((outcome, Some(new))) => (event.with_data(&new), outcome),
-            Err(error) => {
-                let code = upstream_code(&error);
-                let body = error_body(self.id.as_ref(), code, &error.to_string(), None);
-                (event.with_data(&body), Some(Outcome::Error(code)))
-            }
+            Ok(Judged::Same) => event.into_raw(),
+            Ok(Judged::New(new)) => event.with_data(&new),
+            Ok(Judged::Nothing) => Vec::new(),
+            Err(error) => event.with_data(&self.unreadable(&error)),
         }
+    }
+
+    /// The error in the place of a message that cannot be judged. It ends the request, if there is but one:
+    /// nobody knows which of several it would have answered.
+    fn unreadable(&mut self, error: &ListError) -> Vec<u8> {
+        let code = upstream_code(error);
+        if let [only] = self.asked.as_mut_slice() {
+            let Asked { outcome, .. } = only;
+            outcome.get_or_insert(Outcome::Error(code));
+        }
+        error_body(self.id(), code, &error.to_string(), None)
     }
 
     /// What a stream ends with. A piece that was cut off is no event, and some client might still read it
     /// as one, so it goes no further.
-    fn judge_tail(&mut self, tail: Tail) -> (Vec<u8>, Option<Outcome>) {
+    fn judge_tail(&mut self, tail: Tail) -> Vec<u8> {
         match tail {
             Tail::Complete(event) => self.judge_event(event),
-            Tail::Empty | Tail::Cut(_) => (Vec::new(), None),
+            Tail::Empty | Tail::Cut(_) => Vec::new(),
         }
     }
 }

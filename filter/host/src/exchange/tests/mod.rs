@@ -1,7 +1,11 @@
 //! The state machine against the in-memory host.
 
+mod batches;
 mod requests;
 mod responses;
+mod sessions;
+mod standing;
+mod tasks;
 
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -87,7 +91,9 @@ fn run_on(
         let status = reply.as_ref().map(|reply| reply.status);
         (
             status,
-            reply.map_or(Value::Null, |it| serde_json::from_slice(&it.body).unwrap()),
+            reply.map_or(Value::Null, |it| {
+                serde_json::from_slice(&it.body).unwrap_or(Value::Null)
+            }),
         )
     });
     Came {

@@ -83,7 +83,7 @@ fn calls() {
     check_call(
         &rpc("tasks/get", json!({"taskId": "1"})),
         Some(200),
-        "Method not found: tasks/get",
+        "Task not found",
         "deny",
     );
     check_call(

@@ -1,0 +1,196 @@
+//! A request that went on to the upstream, and what its answers are judged by.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use gatehold_engine::Target;
+use gatehold_identity::Bound;
+use gatehold_mcp::list::{self, Filtered, ListError};
+use gatehold_mcp::{
+    Era, Id, Limits, ListKind, Outcome, Request, Version, answer, batch, is_batch,
+    resource_updated, tasks,
+};
+
+use crate::exchange::caller::Caller;
+use crate::exchange::decide::Answer;
+use crate::exchange::mcp_limits;
+use crate::record::Draft;
+use crate::snapshot::Endpoint;
+
+/// What went on to the upstream.
+#[derive(Debug)]
+pub(super) struct Allowed {
+    pub(super) endpoint: Rc<Endpoint>,
+    pub(super) caller: Caller,
+    pub(super) version: Version,
+    /// The messages that went on: one, or those of a batch.
+    pub(super) asked: Vec<Asked>,
+    pub(super) standing: Standing,
+}
+
+/// One message that went on.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// Id of the request; nothing when no answer is due.
+    pub(super) id: Option<Id>,
+    pub(super) answer: Answer,
+    /// How it was answered, once it was.
+    pub(super) outcome: Option<Outcome>,
+    /// Gone when the event is recorded.
+    pub(super) draft: Option<Draft>,
+}
+
+/// Whether an answer may stay open for days, so that it is judged again when something has changed.
+#[derive(Debug)]
+pub(super) enum Standing {
+    /// It ends with the request.
+    No,
+    /// A stream of the server's own messages (GET).
+    Stream,
+    /// `subscriptions/listen`.
+    Listen(Box<Request>),
+}
+
+/// What becomes of one message of the upstream.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Judged {
+    /// It goes on as it is.
+    Same,
+    /// This goes on in its place.
+    New(Vec<u8>),
+    /// It is not for this caller.
+    Nothing,
+}
+
+impl Allowed {
+    /// Which rules of talking hold.
+    pub(super) fn era(&self) -> Era {
+        self.version.era()
+    }
+
+    /// The id that an error has to name: that of the only request.
+    pub(super) fn id(&self) -> Option<&Id> {
+        match self.asked.as_slice() {
+            [only] => only.id.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether anything is to be answered with a message.
+    pub(super) fn expects_answer(&self) -> bool {
+        let due = |asked: &Asked| asked.id.is_some() || asked.answer != Answer::Plain;
+        self.asked.iter().any(due)
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        mcp_limits(&self.endpoint)
+    }
+
+    /// Judges what the upstream says at once: one message, or several where the version has batches. Notes
+    /// which requests it answers, and how.
+    ///
+    /// # Errors
+    /// Nothing of it may pass.
+    pub(super) fn judge(&mut self, message: &[u8]) -> Result<Judged, ListError> {
+        if self.version != Version::V2025_03_26 || !is_batch(message) {
+            return self.judge_one(message);
+        }
+        let elements = batch::split(message, &self.limits())?;
+        let mut left: Vec<Cow<'_, [u8]>> = Vec::with_capacity(elements.len());
+        let mut changed = false;
+        for element in elements {
+            match self.judge_one(element)? {
+                Judged::Same => left.push(element.into()),
+                Judged::New(new) => {
+                    changed = true;
+                    left.push(new.into());
+                }
+                Judged::Nothing => changed = true,
+            }
+        }
+        Ok(match (changed, left.is_empty()) {
+            (false, _) => Judged::Same,
+            (true, true) => Judged::Nothing,
+            (true, false) => Judged::New(batch::join(&left)),
+        })
+    }
+
+    fn judge_one(&mut self, message: &[u8]) -> Result<Judged, ListError> {
+        let gatehold_mcp::Answer {
+            id,
+            outcome,
+            lists: mut kinds,
+        } = answer(message)?;
+        if !self.may_know(message)? {
+            return Ok(Judged::Nothing);
+        }
+        let at = id.and_then(|id| {
+            let mut asked = self.asked.iter();
+            asked.position(|asked| asked.id.as_ref() == Some(&id))
+        });
+        if let Some(asked) = at.and_then(|at| self.asked.get_mut(at)) {
+            asked.outcome.get_or_insert(outcome);
+        }
+        // What looks like a list is filtered as one, whatever was asked: the id proves nothing. Who sends two
+        // requests with the same one may get the answer to the first on the stream of the second.
+        // What was asked for is read strictly even if it does not look like it.
+        let expected = match self.asked.as_slice() {
+            [only] => Some(only),
+            all => at.and_then(|at| all.get(at)),
+        };
+        if let Some(Answer::List(kind)) = expected.map(|asked| asked.answer)
+            && !kinds.contains(&kind)
+        {
+            kinds.push(kind);
+        }
+        let mut new = None;
+        for kind in kinds {
+            let filtered = self.filter(kind, at, new.as_deref().unwrap_or(message))?;
+            new = filtered.or(new);
+        }
+        let sealed = {
+            let (binding, identity) = (&self.endpoint.server.binding, &self.caller.identity);
+            let mut seal = |task: &str| binding.seal(Bound::Task, identity, task);
+            tasks::seal(new.as_deref().unwrap_or(message), &mut seal)?
+        };
+        Ok(sealed.or(new).map_or(Judged::Same, Judged::New))
+    }
+
+    /// Whether the caller may know of what the server tells: news of a resource are for those who see it.
+    fn may_know(&self, message: &[u8]) -> Result<bool, ListError> {
+        let Some(uri) = resource_updated(message)? else {
+            return Ok(true);
+        };
+        let policy = &self.endpoint.server.policy;
+        Ok(policy.visible(&self.caller.principal, Target::Resource(&uri)))
+    }
+
+    fn filter(
+        &mut self,
+        kind: ListKind,
+        at: Option<usize>,
+        message: &[u8],
+    ) -> Result<Option<Vec<u8>>, ListError> {
+        let (limits, era) = (self.limits(), self.era());
+        let policy = &self.endpoint.server.policy;
+        let principal = &self.caller.principal;
+        let keep = |name: &str| {
+            let target = match kind {
+                ListKind::Tools => Target::Tool(name),
+                ListKind::Prompts => Target::Prompt(name),
+                ListKind::Resources | ListKind::ResourceTemplates => Target::Resource(name),
+            };
+            policy.visible(principal, target)
+        };
+        let Filtered {
+            body,
+            shown,
+            hidden,
+        } = list::filter(kind, message, era, &limits, keep)?;
+        let asked = self.asked.get_mut(at.unwrap_or(0));
+        if let Some(draft) = asked.and_then(|asked| asked.draft.as_mut()) {
+            draft.list(shown, hidden);
+        }
+        Ok(body)
+    }
+}

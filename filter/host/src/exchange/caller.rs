@@ -1,0 +1,87 @@
+//! Who sent a request.
+
+use std::sync::Arc;
+
+use gatehold_engine::Principal;
+use gatehold_identity::{BearerError, Identity, TokenError};
+use gatehold_mcp::RequestHeaders;
+
+use crate::exchange::reply::Refusal;
+use crate::host::Host;
+use crate::metrics::Counter;
+use crate::record::Draft;
+use crate::snapshot::Endpoint;
+use crate::worker::Worker;
+
+/// What is said while no token can be verified.
+pub(super) const NO_KEYS: &str = "no keys of this server's token issuers have arrived yet";
+
+/// A verified caller.
+#[derive(Debug)]
+pub(super) struct Caller {
+    /// What the token says, and until when.
+    pub(super) identity: Arc<Identity>,
+    /// The same, as policy sees it.
+    pub(super) principal: Principal,
+}
+
+/// Verifies the token, or remembers that it was.
+///
+/// # Errors
+/// 401 without a token that holds, 503 when there is nothing to verify it with.
+pub(super) fn authenticate(
+    worker: &Worker,
+    host: &dyn Host,
+    endpoint: &Endpoint,
+    headers: &RequestHeaders<'_>,
+    draft: &mut Draft,
+) -> Result<Caller, Refusal> {
+    let server = &endpoint.server;
+    let token = match headers.authorization.map(gatehold_identity::bearer) {
+        None | Some(Err(BearerError::OtherScheme)) => return Err(Refusal::token(server, None)),
+        Some(Err(error)) => return Err(Refusal::token(server, Some(&error.to_string()))),
+        Some(Ok(token)) => token,
+    };
+    let now = draft.started() / 1_000_000_000;
+    let scope = &endpoint.token_scope;
+    let mut tokens = worker.tokens.borrow_mut();
+    let identity = match tokens.get(token, scope, now) {
+        Some(identity) => {
+            worker.metrics.add(host, Counter::TokensRemembered, 1);
+            identity
+        }
+        None => {
+            let issuers: Vec<_> = endpoint
+                .issuers
+                .iter()
+                .map(|versioned| &versioned.issuer)
+                .collect();
+            if issuers.is_empty() {
+                return Err(Refusal::not_ready(NO_KEYS));
+            }
+            let identity = gatehold_identity::verify(token, &issuers, &server.audiences, now)
+                .map_err(|error| match error {
+                    TokenError::NoKeys => Refusal::not_ready(NO_KEYS),
+                    error => Refusal::token(server, Some(&error.to_string())),
+                })?;
+            worker.metrics.add(host, Counter::TokensVerified, 1);
+            tokens.insert(token, scope, identity)
+        }
+    };
+    draft.identify(&identity);
+    let principal = principal(&identity);
+    Ok(Caller {
+        identity,
+        principal,
+    })
+}
+
+fn principal(identity: &Identity) -> Principal {
+    Principal {
+        user: identity.user.clone(),
+        agent: identity.agent.clone(),
+        roles: identity.roles.clone(),
+        groups: identity.groups.clone(),
+        claims: identity.claims.clone(),
+    }
+}

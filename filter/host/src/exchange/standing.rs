@@ -1,0 +1,144 @@
+//! Answers that stay open: judged by what is in force when something comes, not by what was when they began.
+
+use std::rc::Rc;
+
+use crate::exchange::allowed::{Allowed, Standing};
+use crate::exchange::decide::Questioner;
+use crate::exchange::reply::ENDED;
+use crate::exchange::session::Session;
+use crate::exchange::{Exchange, Rest, State};
+use crate::host::{Direction, Flow, Host, HostError};
+use crate::metrics::Refused;
+use crate::record::{Draft, Ending};
+use gatehold_mcp::reply::{error_body, event};
+
+/// Why a stream may not go on.
+#[derive(Debug)]
+pub(super) enum Over {
+    /// The caller is not let in any more, for this reason.
+    Ended(Refused, String),
+    /// The host failed.
+    Broken(HostError),
+}
+
+impl Exchange {
+    /// Brings what an open answer is judged by up to date.
+    ///
+    /// # Errors
+    /// When nothing more of it may pass.
+    pub(super) fn review(&mut self, host: &dyn Host, allowed: &mut Allowed) -> Result<(), Over> {
+        let ended = |class, reason: &str| Err(Over::Ended(class, reason.to_owned()));
+        let changed = self.renew(allowed);
+        if matches!(allowed.standing, Standing::No) {
+            // A call goes on as it was decided; only what it may see follows the policy.
+            return Ok(());
+        }
+        let now = host.now().map_err(Over::Broken)?;
+        if now / 1_000_000_000 >= allowed.caller.identity.expires_at {
+            return ended(
+                Refused::Token,
+                "the token has expired; open the stream again",
+            );
+        }
+        let endpoint = match changed {
+            Changed::Nothing => return Ok(()),
+            Changed::Gone => {
+                return ended(Refused::Policy, "the server is no longer governed here");
+            }
+            Changed::Policy => &allowed.endpoint,
+        };
+        let server = &endpoint.server;
+        if !server.issuers.contains(&allowed.caller.identity.issuer) {
+            let reason = "the server no longer accepts tokens of this issuer";
+            return ended(Refused::Token, reason);
+        }
+        if let Standing::Listen(request) = &allowed.standing {
+            let questioner = Questioner {
+                server,
+                principal: &allowed.caller.principal,
+                session: Session::None,
+                era: allowed.era(),
+            };
+            let mut scratch = Draft::new(String::new(), now, &server.name);
+            if let Err(refusal) = questioner.request(request, &mut scratch) {
+                return Err(Over::Ended(refusal.class, refusal.reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the policy that is in force now, if it is another one.
+    fn renew(&mut self, allowed: &mut Allowed) -> Changed {
+        let now = self
+            .worker
+            .as_ref()
+            .and_then(|worker| worker.snapshot.borrow().clone());
+        let (Some(now), Some(before)) = (now, &self.snapshot) else {
+            return Changed::Nothing;
+        };
+        if Rc::ptr_eq(&now, before) {
+            return Changed::Nothing;
+        }
+        let found = now.named(&allowed.endpoint.server.name);
+        self.snapshot = Some(now);
+        match found {
+            Some(endpoint) => {
+                allowed.endpoint = endpoint;
+                Changed::Policy
+            }
+            None => Changed::Gone,
+        }
+    }
+
+    /// Ends an open answer: nothing of `size` bytes that have just come passes.
+    pub(super) fn end_standing(
+        &mut self,
+        host: &dyn Host,
+        allowed: &Allowed,
+        size: usize,
+        class: Refused,
+        reason: &str,
+    ) -> Flow {
+        self.count_refused(host, class);
+        self.record_end(host, allowed, reason);
+        // Who listens waits for an answer, which this is. A stream of the server's own messages has none;
+        // its client opens it again, with a token that holds.
+        let last = match &allowed.standing {
+            Standing::Listen(request) => event(&error_body(Some(&request.id), ENDED, reason, None)),
+            Standing::Stream | Standing::No => return self.bar(host),
+        };
+        match host.replace_body(Direction::Response, size, &last) {
+            Ok(()) => {
+                self.state = State::Cut(Rest::Reset);
+                Flow::Continue
+            }
+            Err(_) => self.bar(host),
+        }
+    }
+
+    fn record_end(&self, host: &dyn Host, allowed: &Allowed, reason: &str) {
+        let Some(worker) = &self.worker else { return };
+        let server = &allowed.endpoint.server;
+        let mut draft = Draft::new(worker.random.id(), host.now().unwrap_or(0), &server.name);
+        draft.identify(&allowed.caller.identity);
+        draft.era(allowed.era());
+        match &allowed.standing {
+            Standing::Listen(request) => draft.message(&request.method, Some(&request.id), None),
+            Standing::Stream | Standing::No => draft.message("GET", None, None),
+        }
+        draft.refused(reason);
+        let (code, status) = (ENDED, 200);
+        self.finish(host, Some(draft), Ending::Refused { code, status });
+    }
+}
+
+/// What has changed since an answer was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Changed {
+    /// Nothing.
+    Nothing,
+    /// Something of the policy, perhaps of another server.
+    Policy,
+    /// The server is gone.
+    Gone,
+}
