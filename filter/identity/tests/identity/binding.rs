@@ -71,10 +71,10 @@ fn what_was_not_sealed_is_not_opened() {
         tag,
         &format!("{tag}.t"),
         &format!("{tag}s"),
-        &format!("{}.s", &tag[..21]),
+        &format!("{}.s", tag.split_at(21).0),
         &format!("{tag}=.s"),
         &format!(" {tag}.s"),
-        &format!("{}é.s", &tag[..20]),
+        &format!("{}é.s", tag.split_at(20).0),
         &"é".repeat(40),
     ] {
         let opened = binding().open(Bound::Session, &ann, text);
