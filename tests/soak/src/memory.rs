@@ -63,8 +63,9 @@ impl Series {
     /// Sums it up.
     #[must_use]
     pub fn summary(&self) -> Summary {
+        let first = self.samples.first().map_or(0.0, |(at, _)| *at);
         let last = self.samples.last().map_or(0.0, |(at, _)| *at);
-        let from = last * WARM_UP;
+        let from = first + (last - first) * WARM_UP;
         let warm: Vec<(f64, f64)> = self
             .samples
             .iter()
@@ -138,6 +139,19 @@ mod tests {
         assert!(warmed.is_flat(), "{warmed:?}");
         assert!(warmed.slope.abs() < 0.1, "{warmed:?}");
         assert!((warmed.start - 100.0).abs() < 0.1, "{warmed:?}");
+    }
+
+    #[test]
+    fn a_series_may_begin_late() {
+        let mut series = Series::default();
+        for second in 1000..1100 {
+            series.add(Duration::from_secs(second), 30.0);
+        }
+        let late = series.summary();
+        assert!(
+            (late.start - 30.0).abs() < 0.1 && late.is_flat(),
+            "{late:?}"
+        );
     }
 
     #[test]
