@@ -1,19 +1,30 @@
 //! One message of a server, judged as the adapter judges it.
 
-use gatehold_mcp::{Era, Limits, ListKind, answer, list};
+use std::borrow::Cow;
+
+use gatehold_mcp::{
+    Era, Limits, ListKind, Version, answer, batch, is_batch, list, resource_updated, tasks,
+};
 
 use crate::read::{PARSERS, PICKS, Pick, Tree};
 
 /// The input is a message of a server: a JSON answer or the data of an event.
 pub fn answers(data: &[u8]) {
-    for era in [Era::Legacy, Era::Modern] {
-        if let Some(passed) = judge(data, era, |_| false) {
+    sealed(data);
+    let _ = resource_updated(data);
+    for version in [
+        Version::V2025_03_26,
+        Version::V2025_11_25,
+        Version::V2026_07_28,
+    ] {
+        let era = version.era();
+        if let Some(passed) = judge(data, version, |_| false) {
             empty(&passed, era);
         }
         let keep = |name: &str| name.starts_with('v');
-        if let Some(passed) = judge(data, era, keep) {
+        if let Some(passed) = judge(data, version, keep) {
             named(&passed, era);
-            let again = judge(&passed, era, keep);
+            let again = judge(&passed, version, keep);
             assert_eq!(
                 again.as_deref(),
                 Some(passed.as_slice()),
@@ -28,13 +39,81 @@ pub fn answers(data: &[u8]) {
 }
 
 /// What of the message goes on to the client; nothing when it is refused.
-fn judge(message: &[u8], era: Era, keep: impl Fn(&str) -> bool) -> Option<Vec<u8>> {
+fn judge(message: &[u8], version: Version, keep: impl Fn(&str) -> bool) -> Option<Vec<u8>> {
+    if version != Version::V2025_03_26 || !is_batch(message) {
+        return judge_one(message, version.era(), keep);
+    }
+    let elements = batch::split(message, &Limits::default()).ok()?;
+    let elements: Option<Vec<_>> = elements
+        .into_iter()
+        .map(|element| judge_one(element, version.era(), &keep).map(Cow::Owned))
+        .collect();
+    Some(batch::join(&elements?))
+}
+
+fn judge_one(message: &[u8], era: Era, keep: impl Fn(&str) -> bool) -> Option<Vec<u8>> {
     let mut message = message.to_vec();
     for kind in answer(&message).ok()?.lists {
         let filtered = list::filter(kind, &message, era, &Limits::default(), &keep).ok()?;
         message = filtered.body.unwrap_or(message);
     }
     Some(message)
+}
+
+/// Whoever reads what goes on finds only ids of tasks that were sealed.
+fn sealed(message: &[u8]) {
+    let seal = |message: &[u8]| tasks::seal(message, &mut |id| format!("{SEAL}{id}"));
+    // The adapter asks this first, and refuses what it cannot read.
+    let (Ok(_), Ok(changed)) = (answer(message), seal(message)) else {
+        return;
+    };
+    let passed = changed.as_deref().unwrap_or(message);
+    each_message(passed, |reader, pick, message| {
+        // Ids that are no strings cannot be named by a client.
+        for id in task_ids(message, pick).into_iter().filter_map(Tree::text) {
+            assert!(
+                id.starts_with(SEAL),
+                "{reader} {pick:?} shows a client the task `{id}`"
+            );
+        }
+    });
+}
+
+const SEAL: &str = "sealed.";
+
+/// The ids of the server's tasks in its message.
+fn task_ids(message: &Tree, pick: Pick) -> Vec<&Tree> {
+    let mut ids = Vec::new();
+    if let Some(result) = pick.member(message, "result") {
+        ids.extend(pick.member(result, "taskId"));
+        ids.extend(
+            pick.member(result, "task")
+                .and_then(|task| pick.member(task, "taskId")),
+        );
+        let tasks = pick.member(result, "tasks").map_or(&[][..], Tree::entries);
+        ids.extend(tasks.iter().filter_map(|task| pick.member(task, "taskId")));
+        ids.extend(related(result, pick));
+    }
+    if let Some(params) = pick.member(message, "params") {
+        let method = pick.member(message, "method").and_then(Tree::text);
+        if method.is_some_and(|method| method.starts_with("notifications/tasks")) {
+            ids.extend(pick.member(params, "taskId"));
+        }
+        ids.extend(related(params, pick));
+    }
+    ids
+}
+
+fn related(of: &Tree, pick: Pick) -> Option<&Tree> {
+    let exact = Pick {
+        folded: false,
+        ..pick
+    };
+    let related = exact.member(
+        pick.member(of, "_meta")?,
+        "io.modelcontextprotocol/related-task",
+    )?;
+    pick.member(related, "taskId")
 }
 
 /// No reader finds an entry where all were hidden.
@@ -61,8 +140,22 @@ fn named(message: &[u8], era: Era) {
     });
 }
 
-/// Every list that some client may find in a message, in a batch too.
+/// Every list that some client may find in a message.
 fn each_list(message: &[u8], mut check: impl FnMut(&str, Pick, ListKind, &[Tree])) {
+    each_message(message, |reader, pick, message| {
+        let Some(result) = pick.member(message, "result") else {
+            return;
+        };
+        for kind in ListKind::ALL {
+            if let Some(list) = pick.member(result, kind.entries_key()) {
+                check(reader, pick, kind, list.entries());
+            }
+        }
+    });
+}
+
+/// Every message that some client may find in what goes on, in a batch too.
+fn each_message(message: &[u8], mut check: impl FnMut(&str, Pick, &Tree)) {
     for parser in PARSERS {
         let Some(tree) = (parser.read)(message) else {
             continue;
@@ -75,14 +168,7 @@ fn each_list(message: &[u8], mut check: impl FnMut(&str, Pick, ListKind, &[Tree]
         };
         for message in messages {
             for pick in PICKS {
-                let Some(result) = pick.member(message, "result") else {
-                    continue;
-                };
-                for kind in ListKind::ALL {
-                    if let Some(list) = pick.member(result, kind.entries_key()) {
-                        check(parser.name, pick, kind, list.entries());
-                    }
-                }
+                check(parser.name, pick, message);
             }
         }
     }

@@ -6,7 +6,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gatehold_mcp::{
-    Era, Limits, Message, Operation, Reference, RequestHeaders, operation, parse, protocol,
+    Era, Limits, Message, Operation, Reference, RequestHeaders, operation, parse, parse_batch,
+    protocol, protocol_of_batch, tasks,
 };
 use serde_json::Value;
 
@@ -34,6 +35,8 @@ const PARAMS: [&str; 16] = [
     "inputResponses",
     "requestId",
 ];
+
+const RELATED: &str = "io.modelcontextprotocol/related-task";
 
 /// Ways in which a client states in headers what the body says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,31 +84,60 @@ pub fn differential(data: &[u8]) {
     if let Ok(message) = parse(body, &Limits::default())
         && let Ok(protocol) = protocol(&headers, &message)
     {
-        compare(body, |reader| {
-            reader.message(reader.tree, &message, protocol.era, &headers)
+        each_reader(body, |reader, tree| {
+            reader.message(tree, &message, protocol.era, &headers);
+        });
+        opened(body);
+    }
+    if let Ok(messages) = parse_batch(body, &Limits::default())
+        && let Ok(protocol) = protocol_of_batch(&headers, &messages)
+    {
+        each_reader(body, |reader, tree| {
+            reader.agree("messages", tree.entries().len(), messages.len());
+            for (theirs, ours) in tree.entries().iter().zip(&messages) {
+                reader.message(theirs, ours, protocol.era, &headers);
+            }
         });
     }
 }
 
-/// Has every reader that accepts the body compare.
-fn compare(body: &[u8], same: impl Fn(&Reader<'_>)) {
+/// Whoever reads what goes on finds only ids of tasks that were opened.
+fn opened(body: &[u8]) {
+    let Ok(changed) = tasks::open(body, &mut |id| Some(format!("{OPENED}{id}"))) else {
+        return;
+    };
+    each_reader(changed.as_deref().unwrap_or(body), |reader, tree| {
+        for id in reader.task_ids(tree) {
+            let opened = id.text().is_some_and(|id| id.starts_with(OPENED));
+            assert!(
+                opened,
+                "{} by {:?} asks for the task {id:?}",
+                reader.name, reader.pick
+            );
+        }
+    });
+}
+
+const OPENED: &str = "opened.";
+
+/// Every reader that accepts the body, with its reading.
+fn each_reader(body: &[u8], check: impl Fn(&Reader, &Tree)) {
     for Parser { name, read } in PARSERS {
         if let Some(tree) = &read(body) {
             for pick in PICKS {
-                same(&Reader { name, pick, tree });
+                check(&Reader { name, pick }, tree);
             }
         }
     }
 }
 
-/// One reader of one body.
-struct Reader<'t> {
+/// One way to read a body.
+struct Reader {
     name: &'static str,
     pick: Pick,
-    tree: &'t Tree,
 }
 
-impl Reader<'_> {
+impl Reader {
     fn message(&self, theirs: &Tree, ours: &Message, era: Era, headers: &RequestHeaders<'_>) {
         let member = |name| self.pick.member(theirs, name);
         let text = |name| member(name).and_then(Tree::text);
@@ -201,6 +233,15 @@ impl Reader<'_> {
                     self.agree(name, &theirs, ours);
                 }
             }
+            Operation::Task {
+                method: named,
+                task_id,
+            } => {
+                self.agree("the method", method, *named);
+                self.agree("the task", text("taskId"), Some(*task_id));
+            }
+            Operation::ListTasks => self.agree("the method", method, "tasks/list"),
+            Operation::SetLevel { level } => self.agree("the level", text("level"), Some(*level)),
             Operation::List(kind) => self.agree("the list", method, kind.method()),
             Operation::Lifecycle | Operation::Other => {
                 let judged = [
@@ -251,6 +292,37 @@ impl Reader<'_> {
         for name in ENVELOPE.iter().filter(|name| absent.contains(name)) {
             self.value(name, self.pick.member(theirs, name), None);
         }
+    }
+
+    /// The ids of the server's tasks that a client's message names.
+    fn task_ids<'t>(&self, message: &'t Tree) -> Vec<&'t Tree> {
+        let pick = self.pick;
+        let mut ids = Vec::new();
+        let method = pick
+            .member(message, "method")
+            .and_then(Tree::text)
+            .unwrap_or_default();
+        if let Some(params) = pick.member(message, "params") {
+            let of_tasks = method.starts_with("tasks/");
+            ids.extend(pick.member(params, "taskId").filter(|_| of_tasks));
+            let wanted = pick.member(params, "notifications");
+            let wanted = wanted.filter(|_| method == "subscriptions/listen");
+            let wanted = wanted.and_then(|it| pick.member(it, "taskIds"));
+            ids.extend(wanted.map_or(&[][..], Tree::entries));
+        }
+        for part in ["params", "result"] {
+            let related = pick
+                .member(message, part)
+                .and_then(|it| pick.member(it, "_meta"));
+            let exact = Pick {
+                folded: false,
+                ..pick
+            };
+            let related = related.and_then(|it| exact.member(it, RELATED));
+            ids.extend(related.and_then(|it| pick.member(it, "taskId")));
+        }
+        ids.retain(|id| !id.is_null());
+        ids
     }
 
     fn value(&self, what: &str, theirs: Option<&Tree>, ours: Option<&Tree>) {

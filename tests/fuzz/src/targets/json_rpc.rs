@@ -1,8 +1,8 @@
 //! One message of a client.
 
 use gatehold_mcp::{
-    Id, Limits, Message, Operation, Protocol, Rejection, RequestHeaders, Version, canonical,
-    operation, parse, protocol, reply,
+    Id, Limits, MAX_BATCH, Message, Operation, Protocol, Rejection, RequestHeaders, Version,
+    canonical, operation, parse, parse_batch, protocol, reply,
 };
 use serde_json::Value;
 
@@ -14,6 +14,30 @@ pub fn json_rpc(data: &[u8]) {
     match &read {
         Ok(message) => accepted(data, message),
         Err(error) => refused(error),
+    }
+    let batch = parse_batch(data, &limits);
+    assert_eq!(
+        batch,
+        parse_batch(data, &limits),
+        "read twice, read differently"
+    );
+    match &batch {
+        Ok(messages) => accepted_batch(data, messages),
+        Err(error) => refused(error),
+    }
+    assert!(
+        read.is_err() || batch.is_err(),
+        "one message and a batch of them"
+    );
+}
+
+/// Each element is what it is alone, and none is lost.
+fn accepted_batch(data: &[u8], messages: &[Message]) {
+    let elements: Vec<Value> = serde_json::from_slice(data).expect("a batch is an array");
+    assert_eq!(elements.len(), messages.len(), "messages were lost");
+    assert!((1..=MAX_BATCH).contains(&messages.len()));
+    for (element, message) in elements.iter().zip(messages) {
+        accepted(element.to_string().as_bytes(), message);
     }
 }
 
