@@ -133,13 +133,14 @@ impl Allowed {
         }
         // What looks like a list is filtered as one, whatever was asked: the id proves nothing. Who sends two
         // requests with the same one may get the answer to the first on the stream of the second.
-        // What was asked for is read strictly even if it does not look like it.
+        // What was asked for is read strictly even if it does not look like it; without an object it is none.
         let expected = match self.asked.as_slice() {
             [only] => Some(only),
             all => at.and_then(|at| all.get(at)),
         };
         if let Some(Answer::List(kind)) = expected.map(|asked| asked.answer)
             && !kinds.contains(&kind)
+            && message.contains(&b'{')
         {
             kinds.push(kind);
         }

@@ -89,6 +89,16 @@ fn denied_calls_go_nowhere() {
         ),
         (
             fixture::rpc("tasks/get", json!({})),
+            400,
+            json!({ "/error/code": -32602 }),
+        ),
+        (
+            fixture::rpc("tasks/get", json!({ "taskId": "somebody's" })),
+            200,
+            json!({ "/error/message": "Task not found" }),
+        ),
+        (
+            fixture::rpc("tasks/begin", json!({})),
             200,
             json!({ "/error/code": -32601 }),
         ),
