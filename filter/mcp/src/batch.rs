@@ -7,7 +7,7 @@ use crate::message::{Id, Message, ParseError, ParseFault, message};
 use crate::raw::{entries_of, text};
 use serde_json::Value;
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// Most messages in one batch, of a client or of a server.
 pub const MAX_BATCH: usize = 100;
@@ -55,7 +55,7 @@ fn together(messages: &[Message]) -> Result<(), ParseFault> {
     if messages.iter().any(is_response) && !messages.iter().all(is_response) {
         return Err(ParseFault::BatchMixed);
     }
-    let mut ids = HashSet::new();
+    let mut ids = BTreeSet::new();
     for message in messages {
         let id = match message {
             Message::Request(request) if request.method == "initialize" => {
@@ -75,7 +75,7 @@ fn together(messages: &[Message]) -> Result<(), ParseFault> {
 }
 
 /// An id as the coarsest parser tells it from another: in JavaScript integers are floats.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Compared<'a> {
     Float(u64),
     Text(&'a str),

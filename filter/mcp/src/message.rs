@@ -77,9 +77,9 @@ pub enum ParseFault {
     /// A key twice in one object, escaped spellings included.
     #[error("the key `{0}` appears twice in one object; send it once")]
     DuplicateKey(String),
-    /// A key that parsers which ignore case take for another one.
+    /// A key that servers which ignore case or underscores take for another one.
     #[error(
-        "the key `{0}` differs only in case from another; spell it as the specification does, once"
+        "the key `{0}` differs only in case or underscores from another; spell it as the specification does, once"
     )]
     ConfusableKey(String),
     /// A key that replaces the prototype of an object in some servers.
@@ -254,6 +254,16 @@ const PARAMS: [&str; 16] = [
     "requestId",
 ];
 
+/// Version that a modern message says it is of.
+pub(crate) const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+/// Capabilities of a modern client.
+pub(crate) const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+/// Task that a legacy message is about.
+pub(crate) const META_RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
+
+/// What decides in `_meta`.
+const META: [&str; 3] = [META_VERSION, META_CAPABILITIES, META_RELATED_TASK];
+
 /// One value as a message; an array is none.
 pub(crate) fn message(value: Value) -> Result<Message, ParseError> {
     let mut map = match value {
@@ -310,10 +320,7 @@ fn call(id: Option<Id>, method: Value, params: Option<Value>) -> Result<Message,
         Some(Value::Object(params)) => Some(params),
         Some(_) => return Err(ParseFault::Params),
     };
-    if let Some(key) = params
-        .as_ref()
-        .and_then(|map| json::confusable(map.keys(), &PARAMS))
-    {
+    if let Some(key) = params.as_ref().and_then(misspelled) {
         return Err(ParseFault::ConfusableKey(json::excerpt(key)));
     }
     match (id, method.starts_with("notifications/")) {
@@ -321,6 +328,17 @@ fn call(id: Option<Id>, method: Value, params: Option<Value>) -> Result<Message,
         (None, true) => Ok(Message::Notification(Notification { method, params })),
         _ => Err(ParseFault::Kind(json::excerpt(&method))),
     }
+}
+
+/// A key of parameters that some server takes for one that decides.
+fn misspelled(params: &Map<String, Value>) -> Option<&str> {
+    json::lookalike(params.keys(), &PARAMS).or_else(|| {
+        let meta = params.get("_meta")?.as_object()?;
+        json::lookalike(meta.keys(), &META).or_else(|| {
+            let related = meta.get(META_RELATED_TASK)?.as_object()?;
+            json::lookalike(related.keys(), &["taskId"])
+        })
+    })
 }
 
 impl ParseFault {

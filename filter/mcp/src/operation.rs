@@ -1,6 +1,6 @@
 //! What a request wants, as far as policy cares.
 
-use crate::json::confusable;
+use crate::json::lookalike;
 use crate::message::{Id, Request};
 use crate::rejection::Rejection;
 use crate::reply::code;
@@ -278,7 +278,7 @@ fn complete(params: &Params) -> Result<Operation<'_>, &'static str> {
     let reference = params
         .get("ref")
         .and_then(Value::as_object)
-        .filter(|reference| confusable(reference.keys(), &["type", "name", "uri"]).is_none())
+        .filter(|reference| lookalike(reference.keys(), &["type", "name", "uri"]).is_none())
         .ok_or("`params.ref` must be an object with `type` and `name` or `uri`")?;
     let reference = match string(reference, "type") {
         Some("ref/prompt") => Reference::Prompt(
@@ -296,7 +296,7 @@ fn listen(params: &Params) -> Result<Operation<'_>, &'static str> {
     let wanted = params
         .get("notifications")
         .and_then(Value::as_object)
-        .filter(|wanted| confusable(wanted.keys(), &["resourceSubscriptions", "taskIds"]).is_none())
+        .filter(|wanted| lookalike(wanted.keys(), &["resourceSubscriptions", "taskIds"]).is_none())
         .ok_or("`params.notifications` must be an object")?;
     let strings = |key| match wanted.get(key) {
         None | Some(Value::Null) => Ok(Vec::new()),

@@ -3,12 +3,9 @@
 use crate::header_value::{decoded, visible};
 use crate::headers::{HeaderError, RequestHeaders};
 use crate::json::excerpt;
-use crate::message::Message;
+use crate::message::{META_CAPABILITIES, META_VERSION, Message};
 use crate::version::{Era, Protocol, Version};
 use serde_json::{Map, Value};
-
-const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 const VERSION_MISMATCH: HeaderError = HeaderError::Mismatch {
     header: "mcp-protocol-version",

@@ -5,7 +5,7 @@
 
 use crate::json::excerpt;
 use crate::list::ListError;
-use crate::message::is_batch;
+use crate::message::{META_RELATED_TASK, is_batch};
 use crate::raw::{entries_of, members, present, span, splice, text};
 use crate::rejection::Rejection;
 use crate::reply::code;
@@ -30,8 +30,6 @@ impl Rejection for Unknown {
         code::INVALID_PARAMS
     }
 }
-
-const RELATED: &str = "io.modelcontextprotocol/related-task";
 
 /// One message of a server with each id of its tasks replaced by what `seal` makes of it, all other bytes as
 /// they were; `None` when there is no such id.
@@ -143,7 +141,7 @@ fn related(meta: Option<&RawValue>) -> Result<Option<&RawValue>, ListError> {
     let Some(meta) = meta.and_then(object) else {
         return Ok(None);
     };
-    let [related] = members(meta.get(), [RELATED])?;
+    let [related] = members(meta.get(), [META_RELATED_TASK])?;
     id_of(related)
 }
 

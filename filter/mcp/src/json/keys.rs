@@ -21,6 +21,22 @@ pub(crate) fn confusable<'k, K: AsRef<str> + ?Sized + 'k>(
     })
 }
 
+/// Like [`confusable`], for servers that also take `snake_case` for `camelCase`, or `meta` for `_meta`: models in
+/// Python often have both names. What is known is ASCII.
+pub(crate) fn lookalike<'k, K: AsRef<str> + ?Sized + 'k>(
+    keys: impl IntoIterator<Item = &'k K>,
+    known: &[&str],
+) -> Option<&'k str> {
+    let plain = |byte: &u8| *byte != b'_';
+    keys.into_iter().map(K::as_ref).find(|key| {
+        let folded = fold(key);
+        known.iter().any(|known| {
+            let lower = known.bytes().map(|byte| byte.to_ascii_lowercase());
+            known != key && lower.filter(plain).eq(folded.bytes().filter(plain))
+        })
+    })
+}
+
 /// The first key that a parser which ignores case takes for another one of the same object. The keys
 /// themselves must all differ.
 pub(crate) fn folded_duplicate<'k>(keys: impl Iterator<Item = &'k str> + Clone) -> Option<&'k str> {
@@ -93,5 +109,23 @@ mod tests {
         check(&["Method"], Some("Method"));
         check(&["param\u{17f}"], Some("param\u{17f}"));
         check(&["taskid"], Some("taskid"));
+    }
+
+    #[test]
+    fn lookalikes() {
+        let check = |key: &str, expected: bool| {
+            let found = lookalike([key], &["_meta", "taskId", "uri"]);
+            assert_eq!(found.is_some(), expected, "{key}");
+        };
+        check("_meta", false);
+        check("taskId", false);
+        check("uris", false);
+        check("x_uri", false);
+        check("meta", true);
+        check("Meta", true);
+        check("__meta", true);
+        check("task_id", true);
+        check("tas\u{212a}_ID", true);
+        check("uri_", true);
     }
 }

@@ -4,6 +4,6 @@ mod keys;
 mod numbers;
 mod strict;
 
-pub(crate) use keys::confusable;
+pub(crate) use keys::{confusable, lookalike};
 pub(crate) use numbers::integers_fit;
 pub(crate) use strict::{Fault, Key, PROTOTYPE, check, excerpt, read};

@@ -232,7 +232,9 @@ proptest! {
         let body = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
         let body = mutate(body.to_string().into_bytes(), edits);
         // A comma at the top would make it several.
-        prop_assume!(serde_json::from_slice::<Value>(&body).is_ok());
+        if serde_json::from_slice::<Value>(&body).is_err() {
+            return Ok(());
+        }
         let limits = Limits::default();
         let deeper = Limits { depth: limits.depth + 1, ..limits };
         let alone = parse(&body, &limits);

@@ -159,10 +159,15 @@ fn listening() {
         "subscriptions/listen",
         r#"{"notifications":{"resourceSubscriptions":[1]}}"#,
     );
-    refused(
-        "subscriptions/listen",
-        r#"{"notifications":{"ResourceSubscriptions":["a:b"]}}"#,
-    );
+    for key in [
+        "ResourceSubscriptions",
+        "resource_subscriptions",
+        "taskids",
+        "task_ids",
+    ] {
+        let params = format!(r#"{{"notifications":{{"{key}":["a:b"]}}}}"#);
+        refused("subscriptions/listen", &params);
+    }
 }
 
 #[test]
