@@ -88,7 +88,7 @@ pub async fn soak(options: &Options) -> anyhow::Result<Report> {
     let mut disturber = Disturber::new(Rng::with_seed(run.rng.u64(..)), options.length);
     run.conduct(options, &mut harness, &world, &mut disturber)
         .await?;
-    disturber.settle(&mut harness).await?;
+    disturber.settle(&mut harness, &tally).await?;
     stop.store(true, Ordering::Relaxed);
     load.await.context("the load panicked")?;
     come_to_rest(&harness, &tally).await?;
@@ -100,6 +100,7 @@ pub async fn soak(options: &Options) -> anyhow::Result<Report> {
         tally.snapshot(),
         [run.envoy, run.control, run.longest],
         run.seen,
+        said(&harness),
     ))
 }
 
@@ -316,6 +317,13 @@ fn sign(harness: &Harness, world: &Arc<World>) -> tokio::task::JoinHandle<anyhow
         }
         Ok(())
     })
+}
+
+/// What control and Envoy said, without the entries of the access log.
+fn said(harness: &Harness) -> String {
+    let (control, envoy) = (harness.control.log(), harness.envoy.log());
+    let lines = envoy.lines().filter(|line| !line.starts_with('{'));
+    format!("{control}\n{}\n", lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// Writes a line to whoever watches.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use gatehold_harness::Harness;
+use gatehold_harness::{Harness, HarnessError};
 
 use crate::documents::{POLICY_FILE, policy};
 use crate::tally::Tally;
@@ -56,7 +56,7 @@ impl Disturber {
         }
         if let Some(start) = self.start {
             if now >= start {
-                harness.control.restart().await?;
+                restart(harness, tally).await?;
                 self.start = None;
                 self.kill = Instant::now() + self.pause.mul_f64(1.0 + self.rng.f64());
             }
@@ -72,9 +72,9 @@ impl Disturber {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub async fn settle(&mut self, harness: &mut Harness) -> anyhow::Result<()> {
+    pub async fn settle(&mut self, harness: &mut Harness, tally: &Tally) -> anyhow::Result<()> {
         if self.start.take().is_some() {
-            harness.control.restart().await?;
+            restart(harness, tally).await?;
         }
         Ok(())
     }
@@ -85,4 +85,25 @@ impl Disturber {
         let share = now.duration_since(self.begin).as_secs_f64() / self.length.as_secs_f64();
         (0.4..0.6).contains(&share)
     }
+}
+
+/// Starts control on the ports that it had. While it is away, a connection of anybody may get one of them as its own
+/// end; such a connection lasts for seconds.
+async fn restart(harness: &mut Harness, tally: &Tally) -> anyhow::Result<()> {
+    let mut tries = 20;
+    loop {
+        tries -= 1;
+        match harness.control.restart().await {
+            Err(HarnessError::Exited { log, .. }) if tries > 0 && in_use(&log) => {
+                tally.disturbed("starts of control that found a port taken");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            ended => return Ok(ended?),
+        }
+    }
+}
+
+fn in_use(log: &str) -> bool {
+    let last = log.lines().last().unwrap_or_default();
+    last.to_lowercase().contains("in use")
 }

@@ -17,7 +17,7 @@ struct Arguments {
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
     /// Pieces of traffic per second, on average.
-    #[arg(long, default_value_t = 30.0)]
+    #[arg(long, default_value_t = 40.0)]
     rate: f64,
     /// The same seed sends the same traffic; chosen by the clock if absent.
     #[arg(long)]
@@ -25,7 +25,7 @@ struct Arguments {
     /// Envoy's worker threads.
     #[arg(long, default_value_t = 3)]
     workers: u32,
-    /// Where the report goes; `target/soak/report.json` if absent.
+    /// Where the report goes, and beside it what control and Envoy said; `target/soak/report.json` if absent.
     #[arg(long)]
     report: Option<PathBuf>,
     /// Measure the delay of events in a stream instead.
@@ -75,6 +75,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<bool> {
         fs::create_dir_all(folder)?;
     }
     fs::write(&path, format!("{:#}\n", report.json()))?;
+    fs::write(path.with_extension("log"), report.log())?;
     writeln!(std::io::stdout(), "\n{}", report.markdown())?;
     writeln!(std::io::stdout(), "\nreport: {}", path.display())?;
     Ok(report.problems().is_empty())

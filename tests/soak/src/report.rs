@@ -25,6 +25,7 @@ pub struct Report {
     control: Series,
     longest: Series,
     stats: BTreeMap<String, u64>,
+    log: String,
 }
 
 impl Report {
@@ -34,6 +35,7 @@ impl Report {
         counts: Counts,
         [envoy, control, longest]: [Series; 3],
         stats: BTreeMap<String, u64>,
+        log: String,
     ) -> Self {
         Self {
             options: options.clone(),
@@ -43,7 +45,14 @@ impl Report {
             control,
             longest,
             stats,
+            log,
         }
+    }
+
+    /// What control and Envoy said.
+    #[must_use]
+    pub fn log(&self) -> &str {
+        &self.log
     }
 
     /// What did not hold; empty when all did.

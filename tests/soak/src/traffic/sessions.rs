@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::requests::{Asked, Ended, head, must_be_allowed};
 use crate::tally::Outcome;
+use crate::upstream::FORBIDDEN;
 use crate::world::{CRM, DESK, EVERYTHING, World, user};
 
 /// A session: who has it, over what, and its id as the client got it.
@@ -88,6 +89,23 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Somebody else's request in this session: for them there is none.
+    async fn intrude(&self) -> anyhow::Result<()> {
+        let params = json!({ "name": "get_customer", "arguments": { "secret": FORBIDDEN } });
+        let call = self.post(&Asked::new(self.world).body("tools/call", &params));
+        let call = self.with_headers(call).without("authorization");
+        let token = self.world.sign("eve", self.path)?;
+        let reply = call.bearer(&token).send(self.world.port).await?;
+        if reply.status != 404 {
+            self.world.tally.violation(format!(
+                "a foreign session: {} {}",
+                reply.status,
+                head(&reply.text())
+            ));
+        }
+        Ok(())
+    }
+
     async fn close(self) -> anyhow::Result<Ended> {
         let reply = self.send(Call::delete(self.path)).await?;
         Ok(Ended {
@@ -112,6 +130,7 @@ pub(super) async fn legacy(world: &World, rng: &mut Rng) -> anyhow::Result<Ended
             .await?;
         stream.event().await?.context("the GET stream ended")?;
     }
+    session.intrude().await?;
     let pong = json!({ "jsonrpc": "2.0", "id": "server-1", "result": {} });
     let reply = session.send(session.post(&pong)).await?;
     anyhow::ensure!(reply.status == 202, "a response: {}", reply.status);
