@@ -4,10 +4,10 @@
 //! ```no_run
 //! # async fn example() -> Result<(), gatehold_conformance::ConformanceError> {
 //! use gatehold_conformance::{Edition, Suite, compare};
-//! # let (tools, folder) = (gatehold_harness::Tools::find()?, std::path::Path::new("/tmp/x"));
+//! # let (tools, folder) = (gatehold_harness::Tools::find()?, std::path::Path::new("results"));
 //! let suite = Suite::find(&tools)?;
-//! let direct = suite.run("http://127.0.0.1:1234/mcp", Edition::Modern, folder).await?;
-//! let through = suite.run("http://127.0.0.1:10000/crm/mcp", Edition::Modern, folder).await?;
+//! let direct = suite.run("http://127.0.0.1:1234/mcp", Edition::Modern, &folder.join("direct")).await?;
+//! let through = suite.run("http://127.0.0.1:10000/crm/mcp", Edition::Modern, &folder.join("through")).await?;
 //! assert!(compare(&direct, &through).iter().all(|row| row.differences.is_empty()));
 //! # Ok(()) }
 //! ```
