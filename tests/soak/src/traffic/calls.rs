@@ -114,7 +114,12 @@ pub(super) async fn listed(world: &World, rng: &mut Rng) -> anyhow::Result<Ended
     let asked = Asked::new(world);
     let lists = ["tools/list", "prompts/list", "resources/list"];
     let method = lists.get(rng.usize(0..3)).copied().unwrap_or("tools/list");
-    let call = asked.request(rng.bool(), CRM, method, &json!({}));
+    let modern = rng.bool();
+    let mut call = asked.request(modern, CRM, method, &json!({}));
+    if modern && rng.u32(0..4) == 0 {
+        // The modern era has no sessions: the upstream must not see this one, and looks for it.
+        call = call.header("mcp-session-id", "made-up");
+    }
     let token = world.token(rng, "alice", CRM)?;
     let reply = shaped(rng, call, 100)
         .bearer(&token)
