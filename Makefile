@@ -14,7 +14,7 @@ PURE := gatehold-engine gatehold-mcp gatehold-identity gatehold-wire
 SUMMARY := tests/setup/summary.sh
 STEP = @printf '\n\033[1m== %s\033[0m\n'
 
-.PHONY: tally help setup build wasm trap demo test fmt lint unit wasm-test hostsim e2e conformance soak sse deny advisories bench clean
+.PHONY: tally help setup build wasm trap demo test fmt lint unit wasm-test hostsim e2e conformance soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -41,7 +41,7 @@ demo: build ## a real agent, a real server, a real Envoy: see calls being decide
 	$(STEP) 'demo'
 	@cargo run --locked --quiet -p gatehold-demo -- $(if $(ONCE),--once)
 
-test: tally fmt lint deny unit wasm-test build e2e conformance ## everything that must hold
+test: tally fmt lint deny unit fuzz-build wasm-test build e2e conformance ## everything that must hold
 	@$(SUMMARY)
 
 tally:
@@ -90,6 +90,22 @@ soak: build ## mixed traffic with aborts, resets, restarts and pushes for SOAK_M
 sse: build ## how much later events of a stream arrive through the filter than directly
 	$(STEP) 'delay of events'
 	@cargo run --locked --quiet -p gatehold-soak -- --sse
+
+fuzz-build: setup
+	$(STEP) 'fuzz targets'
+	@tests/fuzz/fuzz.sh check
+
+fuzz: setup ## every fuzz target for FUZZ_SECONDS (default 60), or only TARGET=differential; FUZZ_JOBS processes each
+	$(STEP) 'fuzz targets'
+	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) FUZZ_JOBS=$(or $(FUZZ_JOBS),1) tests/fuzz/fuzz.sh run $(if $(filter command,$(origin TARGET)),$(TARGET))
+
+fuzz-real: setup ## FUZZ_INPUTS accepted bodies (default 200000), as Node and CPython read them
+	$(STEP) 'the filter against Node and CPython'
+	@FUZZ_INPUTS=$(or $(FUZZ_INPUTS),200000) FUZZ_SEED=$(or $(FUZZ_SEED),1) cargo test --locked --quiet --profile chaos -p gatehold-fuzz --test real -- --nocapture
+
+chaos: setup ## the filter in a storm of failing host calls and odd events for CHAOS_SECONDS (default 60)
+	$(STEP) 'chaos on the simulated host'
+	@$(if $(CHAOS_SEED),CHAOS_SEED=$(CHAOS_SEED),CHAOS_SECONDS=$(or $(CHAOS_SECONDS),60)) cargo test --locked --quiet --profile chaos -p gatehold-hostsim --test it storm -- --nocapture
 
 clean: ## remove what was built (the cache stays)
 	@cargo clean

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# fuzz.sh build              builds the targets for libFuzzer
+# fuzz.sh check              builds the targets with libFuzzer as they are, to see that they build
 # fuzz.sh run [TARGET…]      runs each for FUZZ_SECONDS (60), without TARGETs all of them
 # fuzz.sh replay FILE…       runs kept inputs through the target that their folder names
 # FUZZ_JOBS=N runs N processes per target. What was learnt stays in target/fuzz/corpus for the next run.
@@ -25,14 +25,24 @@ sanitizer_coverage=(
     -Coverflow-checks
 )
 
+has_compiler() {
+    compiler=${CXX:-c++}
+    command -v "${compiler%% *}" >/dev/null
+}
+
+without_compiler() {
+    echo "libFuzzer needs a C++ compiler, and \`$compiler\` is not there: install one (Debian and Ubuntu: g++;"
+    echo "Fedora: gcc-c++; Alpine: g++; macOS: xcode-select --install) or set CXX. Without one,"
+    echo "\`cargo test -p gatehold-fuzz\` still runs all targets over the kept inputs."
+}
+
+check() {
+    has_compiler || { without_compiler; return; }
+    cargo build --locked --quiet -p gatehold-fuzz --features libfuzzer --bins
+}
+
 build() {
-    local compiler=${CXX:-c++}
-    if ! command -v "${compiler%% *}" >/dev/null; then
-        echo "error: libFuzzer needs a C++ compiler, and \`$compiler\` is not there: install one (Debian and" >&2
-        echo "Ubuntu: g++; Fedora: gcc-c++; Alpine: g++; macOS: xcode-select --install) or set CXX." >&2
-        echo "Without one, \`cargo test -p gatehold-fuzz\` still runs all targets over the kept inputs." >&2
-        exit 1
-    fi
+    has_compiler || { echo -n "error: " >&2; without_compiler >&2; exit 1; }
     # With --target, build scripts and macros are built without the flags.
     RUSTFLAGS="${sanitizer_coverage[*]}" CARGO_TARGET_DIR=$root cargo build --locked --quiet \
         --profile fuzz --target "$host" -p gatehold-fuzz --features libfuzzer --bins
@@ -98,7 +108,7 @@ fuzz() {
 }
 
 case ${1:-run} in
-build) build ;;
+check) check ;;
 run)
     shift || true
     chosen=("$@")

@@ -190,6 +190,11 @@ impl Sim {
         Exchange::new(self, self.root(), self.hold_headers)
     }
 
+    /// Exchanges that the host holds.
+    pub fn open_exchanges(&self) -> usize {
+        with(|world| world.http.len())
+    }
+
     /// How control can be reached from now on. Streams that are open stay.
     pub fn set_control(&self, control: Control) {
         with(|world| world.control = control);

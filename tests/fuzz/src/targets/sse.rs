@@ -4,6 +4,9 @@ use gatehold_mcp::sse::{Event, Framer, Tail};
 
 use super::choices;
 
+/// Events of one stream that are rewritten too; each is read again from the start.
+const MOST_REWRITTEN: usize = 6;
+
 /// Limits on one event that short inputs can reach, and one that they cannot.
 const LIMITS: [usize; 3] = [7, 40, 1 << 20];
 
@@ -79,6 +82,9 @@ fn check(data: &[u8], limit: usize, framed: &Framed) {
 /// New data is what a client reads in the rewritten event, and its other fields stay. `before` are the bytes
 /// of the events before it.
 fn rewrite(event: &Event, at: usize, before: &[u8]) {
+    if at >= MOST_REWRITTEN {
+        return;
+    }
     let new: &[u8] = b"{\"a\":\n1}";
     let stream = [before, &event.with_data(new)].concat();
     let Framed { mut events, tail } = frame(&stream, 1 << 21, |left| left);

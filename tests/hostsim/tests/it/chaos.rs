@@ -15,8 +15,10 @@ struct Made {
 
 type Scenario = fn(&Sim) -> Vec<Made>;
 
-const GO_AHEAD: &str = r#"{"control_cluster": "gatehold_control", "hold_headers": false}"#;
-const REFUSE: &str = r#"{"control_cluster": "gatehold_control", "audit_overflow": "refuse"}"#;
+pub(crate) const GO_AHEAD: &str =
+    r#"{"control_cluster": "gatehold_control", "hold_headers": false}"#;
+pub(crate) const REFUSE: &str =
+    r#"{"control_cluster": "gatehold_control", "audit_overflow": "refuse"}"#;
 const LIST: [&str; 3] = ["get_user", "drop_all", "refund"];
 
 fn begin(sim: &Sim) {
@@ -153,7 +155,7 @@ fn check_recovery(sim: &Sim, made: &[Made], how: &str) {
 /// Statuses with which the SDK lets a call fail. Where it does not return all of them it ends the process
 /// by itself, which the filter cannot prevent: a stream that is refused because of its arguments cannot
 /// happen with the cluster names that the configuration takes.
-fn statuses(call: &str) -> &'static [Status] {
+pub(crate) fn statuses(call: &str) -> &'static [Status] {
     match call {
         "set_effective_context" => &[],
         "grpc_stream" => &[Status::ParseFailure, Status::InternalFailure],

@@ -14,3 +14,4 @@ mod lifecycle;
 mod lists;
 mod orders;
 mod push;
+mod storm;
