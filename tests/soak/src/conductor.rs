@@ -13,7 +13,7 @@ use gatehold_harness::wait::until;
 use tokio::task::JoinSet;
 
 use crate::disturb::Disturber;
-use crate::documents::{POLICY_FILE, SERVERS, policy};
+use crate::documents::{ISSUER_FILE, POLICY_FILE, SERVERS, issuer, policy};
 use crate::memory::{Series, resident_mb};
 use crate::report::Report;
 use crate::tally::Tally;
@@ -51,6 +51,7 @@ pub async fn soak(options: &Options) -> anyhow::Result<Report> {
     say(&format!("seed {}", options.seed));
     let mut harness = Harness::builder()
         .document("servers.yaml", SERVERS)
+        .document(ISSUER_FILE, &issuer(false))
         .document(POLICY_FILE, &policy(false))
         .everything()
         .desk()

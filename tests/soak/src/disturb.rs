@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use gatehold_harness::{Harness, HarnessError};
 
-use crate::documents::{POLICY_FILE, policy};
+use crate::documents::{ISSUER_FILE, POLICY_FILE, issuer, policy};
 use crate::tally::Tally;
 
 /// When the next disturbances come.
@@ -20,6 +20,8 @@ pub struct Disturber {
     start: Option<Instant>,
     push: Instant,
     wide: bool,
+    issue: Instant,
+    changed: bool,
 }
 
 impl Disturber {
@@ -32,6 +34,7 @@ impl Disturber {
         let kill = begin + pause.mul_f64(1.0 + rng.f64());
         Self {
             push: begin + Duration::from_secs(2),
+            issue: begin + Duration::from_secs(5),
             rng,
             begin,
             length,
@@ -39,6 +42,7 @@ impl Disturber {
             kill,
             start: None,
             wide: false,
+            changed: false,
         }
     }
 
@@ -53,6 +57,16 @@ impl Disturber {
             harness.documents.write(POLICY_FILE, &policy(self.wide))?;
             tally.disturbed("changes of the policy");
             self.push = now + Duration::from_millis(self.rng.u64(1_000..8_000));
+        }
+        // Tokens that were verified are forgotten with it. Without, thousands of tokens that are used once fill their
+        // memory to its bound for hours, and a leak would hide behind that.
+        if now >= self.issue {
+            self.changed = !self.changed;
+            harness
+                .documents
+                .write(ISSUER_FILE, &issuer(self.changed))?;
+            tally.disturbed("changes of an issuer");
+            self.issue = now + Duration::from_secs(self.rng.u64(20..60));
         }
         if let Some(start) = self.start {
             if now >= start {

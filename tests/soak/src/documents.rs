@@ -1,14 +1,18 @@
 //! The documents of a run: three servers, and a policy in two states.
 
-/// The issuers and the servers: `crm` is the scripted upstream, `everything` and `desk` are stock servers.
-pub const SERVERS: &str = r#"
+/// The issuer of the test tokens.
+const ISSUER: &str = r#"
 apiVersion: gatehold.io/v1
 kind: Issuer
 metadata: { name: test }
 spec:
   issuer: https://issuer.test
   jwks: { keys: ${JWKS} }
----
+  claims: { user: sub, agent: [azp, client_id], roles: roles, groups: @groups@ }
+"#;
+
+/// The OpenID provider and the servers: `crm` is the scripted upstream, `everything` and `desk` are stock servers.
+pub const SERVERS: &str = r#"
 apiVersion: gatehold.io/v1
 kind: Issuer
 metadata: { name: demo }
@@ -71,8 +75,10 @@ spec:
       deny: { server: "*", risk: destructive }
 "#;
 
-/// Name of the file that changes.
+/// Names of the files that change.
 pub const POLICY_FILE: &str = "policy.yaml";
+/// See [`issuer`].
+pub const ISSUER_FILE: &str = "issuer.yaml";
 
 /// The largest refund that both states allow.
 pub const ALWAYS: u64 = 100;
@@ -80,6 +86,12 @@ pub const ALWAYS: u64 = 100;
 pub const SOMETIMES: u64 = 500;
 /// A refund that neither allows.
 pub const NEVER: u64 = 5000;
+
+/// The issuer of the test tokens in two states, which take the groups, of which nobody has any, from another claim.
+#[must_use]
+pub fn issuer(changed: bool) -> String {
+    ISSUER.replace("@groups@", if changed { "teams" } else { "groups" })
+}
 
 /// The policy: in the wide state it allows refunds of [`SOMETIMES`], else only up to [`ALWAYS`].
 #[must_use]

@@ -53,6 +53,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<bool> {
     if arguments.sse {
         let harness = Harness::builder()
             .document("servers.yaml", documents::SERVERS)
+            .document(documents::ISSUER_FILE, &documents::issuer(false))
             .document(documents::POLICY_FILE, &documents::policy(false))
             .start()
             .await?;
