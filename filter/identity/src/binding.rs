@@ -33,6 +33,8 @@ pub enum Bound {
     Session,
     /// A task.
     Task,
+    /// An event of a stream that belongs to no session (`Last-Event-ID`, up to 2025-11-25).
+    Event,
 }
 
 impl Binding {
@@ -77,6 +79,7 @@ impl Binding {
         let kind: &[u8] = match kind {
             Bound::Session => b"session",
             Bound::Task => b"task",
+            Bound::Event => b"event",
         };
         let mut mac = self.mac.clone();
         for part in [

@@ -67,8 +67,15 @@ pub enum HeaderError {
     #[error("the header `{0}` has a value that cannot be read: {1}")]
     Unreadable(Cow<'static, str>, &'static str),
     /// A version this gateway cannot judge.
-    #[error("protocol version `{0}` is not supported; use one of the versions in `data.supported`")]
-    UnsupportedVersion(String),
+    #[error(
+        "protocol version `{requested}` is not supported; use one of the versions in `data.supported`"
+    )]
+    UnsupportedVersion {
+        /// What was asked for, cut.
+        requested: String,
+        /// The versions that may be asked for in this way.
+        supported: &'static [Version],
+    },
     /// A modern request without its metadata.
     #[error("`params._meta` lacks {0}, which every request of this protocol version carries")]
     MissingMeta(&'static str),
@@ -103,7 +110,7 @@ impl Rejection for HeaderError {
             | Self::Missing(_)
             | Self::Mismatch { .. }
             | Self::Unreadable(..) => code::HEADER_MISMATCH,
-            Self::UnsupportedVersion(_) => code::UNSUPPORTED_PROTOCOL_VERSION,
+            Self::UnsupportedVersion { .. } => code::UNSUPPORTED_PROTOCOL_VERSION,
             Self::MissingMeta(_) => code::INVALID_PARAMS,
             Self::ResponseNotAllowed | Self::BatchNotAllowed | Self::Media(_) => {
                 code::INVALID_REQUEST
@@ -113,8 +120,11 @@ impl Rejection for HeaderError {
 
     fn data(&self) -> Option<Value> {
         match self {
-            Self::UnsupportedVersion(requested) => Some(json!({
-                "supported": Version::ALL.map(Version::as_str),
+            Self::UnsupportedVersion {
+                requested,
+                supported,
+            } => Some(json!({
+                "supported": supported.iter().map(|version| version.as_str()).collect::<Vec<_>>(),
                 "requested": requested,
             })),
             _ => None,

@@ -43,7 +43,9 @@ pub use message::{
     Id, Message, Notification, ParseError, ParseFault, Request, Response, is_batch, parse,
 };
 pub use notice::{Notice, notice, resource_updated};
-pub use operation::{InvalidParams, ListKind, Operation, Reference, operation};
+pub use operation::{
+    InvalidParams, ListKind, Operation, Reference, TASKS, declares_tasks, operation,
+};
 pub use protocol::{protocol, protocol_of_batch, protocol_of_headers};
 pub use rejection::Rejection;
 pub use serde_json::{Map, Value};

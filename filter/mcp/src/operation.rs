@@ -65,7 +65,9 @@ pub enum Operation<'a> {
     },
     /// `initialize`, `ping`, `server/discover`: no rule of their own.
     Lifecycle,
-    /// Anything else, methods of the other era included: judged by its method.
+    /// A method that 2026-07-28 has taken away: no rule brings it back.
+    Removed,
+    /// Anything else, methods that only the other era has included: judged by its method.
     Other,
 }
 
@@ -161,10 +163,10 @@ impl ListKind {
 
 /// What the request wants, by the exact name of its method.
 ///
-/// A method that the era does not have is [`Operation::Other`], so that only a rule that names it lets it
-/// pass. Three stay what they are in the other era, because less would be judged otherwise, or because clients
-/// use them to find out which era a server speaks: `resources/subscribe` and `resources/unsubscribe`,
-/// `subscriptions/listen`, and `initialize`.
+/// A method that only the modern era has is [`Operation::Other`] in the legacy one, so that only a rule that
+/// names it lets it pass; but `subscriptions/listen` stays what it is, because less would be judged otherwise.
+/// One that the modern era has taken away is [`Operation::Removed`] there: a server of both eras might still
+/// know it.
 ///
 /// # Errors
 ///
@@ -185,6 +187,9 @@ fn read(request: &Request, era: Era) -> Result<Operation<'_>, &'static str> {
         .find(|kind| kind.method() == method)
     {
         return Ok(Operation::List(kind));
+    }
+    if era == Era::Modern && REMOVED.contains(&method) {
+        return Ok(Operation::Removed);
     }
     match (method, era) {
         ("tools/call", _) => call_tool(params),
@@ -218,6 +223,31 @@ fn read(request: &Request, era: Era) -> Result<Operation<'_>, &'static str> {
         _ => Ok(Operation::Other),
     }
 }
+
+/// What 2025-11-25 had and 2026-07-28 has not.
+const REMOVED: [&str; 7] = [
+    "initialize",
+    "ping",
+    "logging/setLevel",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "tasks/list",
+    "tasks/result",
+];
+
+/// Whether a request declares the Tasks extension, as those about tasks have to (2026-07-28).
+#[must_use]
+pub fn declares_tasks(request: &Request) -> bool {
+    let declared = || {
+        let meta = request.params.as_ref()?.get("_meta")?;
+        let capabilities = meta.get("io.modelcontextprotocol/clientCapabilities")?;
+        capabilities.get("extensions")?.get(TASKS)
+    };
+    declared().is_some_and(Value::is_object)
+}
+
+/// The name of the Tasks extension.
+pub const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// The levels of RFC 5424 as MCP names them.
 const LEVELS: [&str; 8] = [

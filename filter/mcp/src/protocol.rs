@@ -20,10 +20,12 @@ pub fn protocol(headers: &RequestHeaders<'_>, message: &Message) -> Result<Proto
         (Some(header), Some(body)) if header != body => {
             return Err(VERSION_MISMATCH);
         }
-        (Some(header), _) => supported(header)?,
+        // Only a modern request names its version in the body.
+        (Some(header), Some(_)) => known(header, &Version::MODERN)?,
+        (Some(header), None) => supported(header)?,
         (None, Some(body)) => {
             // A version nobody knows is the better news than the absent header.
-            supported(body)?;
+            known(body, &Version::MODERN)?;
             return Err(HeaderError::Missing("mcp-protocol-version"));
         }
         (None, None) => Version::V2025_03_26,
@@ -87,7 +89,15 @@ fn version_header(value: &[u8]) -> Result<&str, HeaderError> {
 }
 
 fn supported(version: &str) -> Result<Version, HeaderError> {
-    Version::parse(version).ok_or_else(|| HeaderError::UnsupportedVersion(excerpt(version)))
+    known(version, &Version::ALL)
+}
+
+/// The version, or the refusal that offers those that may be asked for instead.
+fn known(version: &str, offered: &'static [Version]) -> Result<Version, HeaderError> {
+    Version::parse(version).ok_or_else(|| HeaderError::UnsupportedVersion {
+        requested: excerpt(version),
+        supported: offered,
+    })
 }
 
 fn meta_version(message: &Message) -> Result<Option<&str>, HeaderError> {

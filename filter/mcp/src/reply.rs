@@ -24,6 +24,8 @@ pub mod code {
     pub const RESOURCE_NOT_FOUND_LEGACY: i64 = -32002;
     /// Header and body disagree (2026-07-28).
     pub const HEADER_MISMATCH: i64 = -32020;
+    /// The client has not declared what the request needs (2026-07-28).
+    pub const MISSING_CAPABILITY: i64 = -32021;
     /// Unsupported version (2026-07-28).
     pub const UNSUPPORTED_PROTOCOL_VERSION: i64 = -32022;
     /// Ours, outside the reserved range: denied by policy.

@@ -94,44 +94,60 @@ pub fn seal(
 ///
 /// # Errors
 ///
-/// An id that `open` refuses, one that is no string, and a key that a server could take for that of an id.
+/// An id that `open` refuses (but for the related task of a result, which may be the client's own and stays
+/// then), one that is no string, and a key that a server could take for that of an id.
 pub fn open(
     message: &[u8],
     open: &mut dyn FnMut(&str) -> Option<String>,
 ) -> Result<Option<Vec<u8>>, Unknown> {
+    let Ids { asked, answered } = ids_of_client(message)?;
     let mut edits = Vec::new();
-    for id in ids_of_client(message)? {
+    for id in asked {
         let text = string(id).ok_or_else(|| unknown(id.get()))?;
         let opened = open(&text).ok_or_else(|| unknown(&text))?;
         edits.push((span(message, id), quoted(&opened)));
     }
+    for id in answered {
+        if let Some(opened) = string(id).and_then(|text| open(&text)) {
+            edits.push((span(message, id), quoted(&opened)));
+        }
+    }
     Ok(changed(message, edits))
 }
 
-fn ids_of_client(message: &[u8]) -> Result<Vec<&RawValue>, ListError> {
+/// The ids of tasks that a client names.
+#[derive(Default)]
+struct Ids<'a> {
+    /// In what it asks for: tasks of the server.
+    asked: Vec<&'a RawValue>,
+    /// In what it answers: tasks of the server, or its own.
+    answered: Vec<&'a RawValue>,
+}
+
+fn ids_of_client(message: &[u8]) -> Result<Ids<'_>, ListError> {
     let [method, params, result] =
         members(text(message)?, ["method", "params", "result"])?.map(present);
-    let mut found = Vec::new();
+    let mut found = Ids::default();
     if let Some(params) = params.and_then(object) {
         let [id, notifications, meta] =
             members(params.get(), ["taskId", "notifications", "_meta"])?.map(present);
         let method = method.and_then(string).unwrap_or_default();
         if method.starts_with("tasks/") {
-            found.extend(id);
+            found.asked.extend(id);
         }
         if method == "subscriptions/listen"
             && let Some(notifications) = notifications.and_then(object)
         {
             let [ids] = members(notifications.get(), ["taskIds"])?.map(present);
             if let Some(ids) = ids {
-                found.extend(entries_of(ids.get(), u32::MAX)?);
+                found.asked.extend(entries_of(ids.get(), u32::MAX)?);
             }
         }
-        found.extend(related(meta)?);
+        found.asked.extend(related(meta)?);
     }
     if let Some(result) = result.and_then(object) {
         let [meta] = members(result.get(), ["_meta"])?.map(present);
-        found.extend(related(meta)?);
+        found.answered.extend(related(meta)?);
     }
     Ok(found)
 }

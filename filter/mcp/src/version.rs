@@ -42,6 +42,9 @@ impl Version {
         Self::V2026_07_28,
     ];
 
+    /// Those that a request names in its body, and so can ask for by itself.
+    pub const MODERN: [Self; 1] = [Self::V2026_07_28];
+
     /// The version of that date, or `None` when it is not one of [`Version::ALL`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

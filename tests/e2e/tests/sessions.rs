@@ -196,7 +196,10 @@ fn with_tasks(request: &Received) -> Answer {
 }
 
 fn about(method: &str, task: &str, token: &str) -> Call {
-    message::modern(CRM, method, &json!({ "taskId": task }))
+    let meta = json!({ "io.modelcontextprotocol/clientCapabilities": {
+        "extensions": { "io.modelcontextprotocol/tasks": {} },
+    } });
+    message::modern(CRM, method, &json!({ "taskId": task, "_meta": meta }))
         .header("mcp-name", task)
         .bearer(token)
 }

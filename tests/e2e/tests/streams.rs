@@ -104,6 +104,11 @@ const SAID: [&str; 8] = [
     r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"crm://public/a"}}"#,
 ];
 
+/// A stream of a session, whose events keep their ids.
+fn in_session() -> Answer {
+    Answer::events().header("mcp-session-id", "s-1")
+}
+
 #[tokio::test]
 async fn progress_and_requests_of_the_server_pass_byte_for_byte() {
     let mut harness = started(governed()).await;
@@ -117,7 +122,7 @@ async fn progress_and_requests_of_the_server_pass_byte_for_byte() {
     let sent = said.clone();
     harness
         .recorder
-        .answer(move |_| Answer::events().step(Step::Send(sent.clone().into())));
+        .answer(move |_| in_session().step(Step::Send(sent.clone().into())));
     for call in [legacy_call("echo", &json!({})), get()] {
         for version in VERSIONS {
             let call = call.clone().bearer(&token).over(version);
@@ -155,7 +160,7 @@ async fn every_framing_passes_byte_for_byte_however_it_is_cut() {
             let bytes = stream.clone().into_bytes();
             harness.recorder.answer(move |_| {
                 let pieces = bytes.chunks(size.min(bytes.len()));
-                pieces.fold(Answer::events(), |answer, piece| {
+                pieces.fold(in_session(), |answer, piece| {
                     answer.step(Step::Send(piece.to_vec().into()))
                 })
             });

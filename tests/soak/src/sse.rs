@@ -146,7 +146,9 @@ fn script(
     harness.recorder.answer(move |request| {
         let id = request.json().get("id").cloned().unwrap_or_default();
         let sent = Arc::clone(&sent);
-        Answer::events().step(Step::writer(move |mut pen| {
+        // Events of a session keep their ids.
+        let answer = Answer::events().header("mcp-session-id", "s-1");
+        answer.step(Step::writer(move |mut pen| {
             let (id, sent) = (id.clone(), Arc::clone(&sent));
             async move {
                 let begin = tokio::time::Instant::now();

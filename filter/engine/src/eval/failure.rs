@@ -45,6 +45,8 @@ pub(crate) enum Failure<'a> {
     DivisionByZero,
     #[error("an integer beyond 2^53 cannot be combined with a double without loss")]
     Inexact,
+    #[error("an integer beyond 2^53 is not read the same by every server: send it as a string")]
+    Unsafe,
     #[error("the text is no {0}")]
     Conversion(&'static str),
     #[error("a number is out of range")]

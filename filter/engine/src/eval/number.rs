@@ -30,6 +30,16 @@ impl Number {
         }
     }
 
+    /// A number of a request or a token. Many a reader has nothing but doubles: what it would round is judged
+    /// by nobody, so that nobody acts on another number than the one that was judged.
+    pub(crate) fn from_outside(number: &serde_json::Number) -> Result<Self, Failure<'static>> {
+        let number = Self::from_json(number)?;
+        match number.exact_double() {
+            Ok(_) => Ok(number),
+            Err(_) => Err(Failure::Unsafe),
+        }
+    }
+
     pub(crate) fn type_name(self) -> &'static str {
         match self {
             Self::Int(_) => "int",

@@ -50,7 +50,7 @@ impl<'a> Value<'a> {
         Ok(match json {
             Json::Null => Self::Null,
             Json::Bool(bool) => Self::Bool(*bool),
-            Json::Number(number) => Self::Number(Number::from_json(number)?),
+            Json::Number(number) => Self::Number(Number::from_outside(number)?),
             Json::String(text) => Self::Text(Text::Borrowed(text)),
             Json::Array(items) => Self::List(List::Json(items)),
             Json::Object(fields) => Self::Map(Map::Json(fields)),

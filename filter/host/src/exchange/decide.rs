@@ -4,7 +4,7 @@
 use gatehold_engine::{Arguments, Decision, Effect, Principal, Query, Target};
 use gatehold_mcp::{
     Era, ListKind, Map, Message, Notice, Notification, Operation, Reference, Request, Value,
-    notice, operation,
+    declares_tasks, notice, operation,
 };
 
 use crate::exchange::reply::Refusal;
@@ -137,6 +137,14 @@ impl Asked<'_> {
             }
             Operation::Lifecycle => draft.permitted(&server.version),
             Operation::SetLevel { .. } => self.unless_denied(draft)?,
+            Operation::Removed => {
+                return Err(self.not_found("the protocol version has no such method", draft));
+            }
+            Operation::Task { .. }
+                if self.of.era == Era::Modern && !declares_tasks(self.request) =>
+            {
+                return Err(Refusal::undeclared_tasks(&self.request.id));
+            }
             // Likewise; who may start a task may ask for it, and policy may forbid it.
             Operation::Task { task_id, .. } => {
                 self.unless_denied(draft)?;

@@ -11,6 +11,7 @@ use crate::exchange::allowed::{Allowed, Asked, Standing};
 use crate::exchange::decide::{Answer, Questioner};
 use crate::exchange::reply::Refusal;
 use crate::exchange::request::Refused;
+use crate::exchange::session::EventIds;
 use crate::exchange::{Receiving, Verb, mcp_limits, task};
 use crate::host::{Direction, Host, HostError};
 use crate::record::{Draft, Ending};
@@ -94,6 +95,7 @@ fn one(
     let Receiving {
         endpoint,
         caller,
+        session,
         draft,
         ..
     } = receiving;
@@ -108,6 +110,7 @@ fn one(
                 ..asked
             }],
             standing,
+            event_ids: EventIds::of(session),
         }),
     }
 }
@@ -241,6 +244,7 @@ fn batch(
         version: protocol.version,
         asked: asked.collect(),
         standing: Standing::No,
+        event_ids: EventIds::of(session),
         endpoint,
         caller,
     })

@@ -2,7 +2,7 @@
 
 use gatehold_engine::{Decision, Effect};
 use gatehold_mcp::reply::{code, error_body, rejection_body, resource_not_found, tool_error_body};
-use gatehold_mcp::{Era, Id, Map, Rejection, Value};
+use gatehold_mcp::{Era, Id, Map, Rejection, TASKS, Value};
 use serde_json::json;
 
 use crate::host::{HostError, LocalReply};
@@ -123,12 +123,27 @@ impl Refusal {
         Self::error(Refused::Unbound, 404, SESSION, reason, None)
     }
 
+    /// An event that this caller has not got, or got in a session (404).
+    pub(crate) fn event() -> Self {
+        let reason = "no event of this caller has this id; open the stream without `last-event-id`";
+        Self::error(Refused::Unbound, 404, SESSION, reason, None)
+    }
+
     /// A task that this caller does not have; the same answer as for one that does not exist.
     pub(crate) fn unknown_task(id: Option<&Id>) -> Self {
         let reason = "Task not found";
         let mut refusal = Self::error(Refused::Unbound, 200, code::INVALID_PARAMS, reason, id);
         "no task of this caller has this id".clone_into(&mut refusal.reason);
         refusal
+    }
+
+    /// A request about a task by a client that has not declared the extension (400).
+    pub(crate) fn undeclared_tasks(id: &Id) -> Self {
+        let reason = "the request must declare the extension `io.modelcontextprotocol/tasks`";
+        let needed = json!({ "requiredCapabilities": { "extensions": { TASKS: {} } } });
+        let code = code::MISSING_CAPABILITY;
+        let body = error_body(Some(id), code, reason, Some(needed));
+        Self::new(Refused::Malformed, 400, code, reason.to_owned(), body)
     }
 
     /// A message that has no answer and goes nowhere. The client gets what it gets for any other (202):

@@ -195,6 +195,9 @@ fn receive(
     }
     withhold(worker, host, pairs)?;
     let session = session::open(host, server, &caller, &headers, era)?;
+    if verb == Verb::Get {
+        session::open_event(host, server, &caller, &headers, session)?;
+    }
     task::open_name(host, server, &caller, &headers, era)?;
     Ok(Received {
         caller,
@@ -226,13 +229,21 @@ fn withhold(worker: &Worker, host: &dyn Host, pairs: &HeaderPairs) -> Result<(),
 }
 
 fn is_withheld(name: &[u8]) -> bool {
-    let known = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
-    WITHHELD.iter().any(known) || starts_with(name, OWN_PREFIX)
+    WITHHELD.iter().any(|known| same(name, known.as_bytes())) || starts_with(name, OWN_PREFIX)
 }
 
 fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
     name.get(..prefix.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        .is_some_and(|start| same(start, prefix))
+}
+
+/// Whether a server may take both for the same name: to CGI and its like `_` is `-`.
+fn same(left: &[u8], right: &[u8]) -> bool {
+    let fold = |byte: &u8| match byte {
+        b'_' => b'-',
+        other => other.to_ascii_lowercase(),
+    };
+    left.len() == right.len() && left.iter().map(fold).eq(right.iter().map(fold))
 }
 
 /// Refuses trailers that some server might take for headers: what decides was read before the body, and
@@ -243,9 +254,7 @@ pub(super) fn check_trailers(host: &dyn Host) -> Result<(), Refusal> {
         is_withheld(name)
             || name.starts_with(b":")
             || starts_with(name, b"mcp-")
-            || DECIDING
-                .iter()
-                .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+            || DECIDING.iter().any(|known| same(name, known.as_bytes()))
     };
     match trailers.iter().find(|(name, _)| decides(name)) {
         Some((name, _)) => Err(Refusal::trailer(&String::from_utf8_lossy(name))),

@@ -1,10 +1,11 @@
 //! The response's way to the client: what its headers say, and answers that are judged whole.
 
-use gatehold_mcp::{Media, Outcome, Rejection as _, list::ListError, response_media};
+use gatehold_mcp::{Era, Media, Outcome, Rejection as _, list::ListError, response_media};
 
 use crate::config::HoldHeaders;
 use crate::exchange::allowed::{Allowed, Judged, Standing};
 use crate::exchange::reply::{Refusal, UPSTREAM};
+use crate::exchange::session::{EventIds, Session};
 use crate::exchange::{Ahead, Exchange, Rest, State, session};
 use crate::host::{Direction, Flow, HeaderPairs, Host, HostError};
 use crate::record::Ending;
@@ -77,8 +78,8 @@ fn plan(allowed: &Allowed, headers: &HeaderPairs, end: bool) -> Plan {
 
 impl Exchange {
     /// Response headers of an allowed request.
-    pub(super) fn answer(&mut self, host: &dyn Host, allowed: Box<Allowed>, end: bool) -> Flow {
-        match self.prepare(host, &allowed, end) {
+    pub(super) fn answer(&mut self, host: &dyn Host, mut allowed: Box<Allowed>, end: bool) -> Flow {
+        match self.prepare(host, &mut allowed, end) {
             Err(error) => self.refuse_answer(host, *allowed, Ahead::Held, 0, error.into()),
             Ok((plan, ahead)) => self.follow(host, allowed, plan, ahead),
         }
@@ -87,7 +88,7 @@ impl Exchange {
     fn prepare(
         &self,
         host: &dyn Host,
-        allowed: &Allowed,
+        allowed: &mut Allowed,
         end: bool,
     ) -> Result<(Plan, Ahead), HostError> {
         let headers = host.headers(Direction::Response)?;
@@ -96,7 +97,10 @@ impl Exchange {
             host.remove_header(Direction::Response, "www-authenticate")?;
         }
         let server = &allowed.endpoint.server;
-        session::seal(host, server, &allowed.caller, allowed.era(), &headers)?;
+        let session = session::seal(host, server, &allowed.caller, allowed.era(), &headers)?;
+        if session == Session::Bound || allowed.era() == Era::Modern {
+            allowed.event_ids = EventIds::Bound;
+        }
         let plan = plan(allowed, &headers, end);
         let ahead = match self
             .worker

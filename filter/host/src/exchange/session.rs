@@ -4,14 +4,17 @@
 //! caller; what comes back is opened, and the server sees what it gave out.
 
 use gatehold_identity::Bound;
+use gatehold_mcp::sse::Event;
 use gatehold_mcp::{Era, RequestHeaders};
 
+use crate::exchange::allowed::Allowed;
 use crate::exchange::caller::Caller;
 use crate::exchange::reply::Refusal;
 use crate::host::{Direction, HeaderPairs, Host, HostError};
 use crate::server::Server;
 
 const HEADER: &str = "mcp-session-id";
+const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Whether a request belongs to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +23,25 @@ pub(super) enum Session {
     None,
     /// To one of the caller's.
     Bound,
+}
+
+/// Whose ids of events are: what comes after one of them is for who has got it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EventIds {
+    /// The session's, which is the caller's.
+    Bound,
+    /// Nobody's, as far as the server knows: they are sealed.
+    Sealed,
+}
+
+impl EventIds {
+    /// Those of an answer to a request of that session.
+    pub(super) fn of(session: Session) -> Self {
+        match session {
+            Session::None => Self::Sealed,
+            Session::Bound => Self::Bound,
+        }
+    }
 }
 
 /// Opens the session id of a request, so that the upstream gets its own.
@@ -52,7 +74,32 @@ pub(super) fn open(
     Ok(Session::Bound)
 }
 
-/// Seals the session id of an answer.
+/// Opens the id of the event after which a stream is to go on.
+///
+/// # Errors
+/// When it is neither one that the caller has got, nor one of a session that is the caller's.
+pub(super) fn open_event(
+    host: &dyn Host,
+    server: &Server,
+    caller: &Caller,
+    headers: &RequestHeaders<'_>,
+    session: Session,
+) -> Result<(), Refusal> {
+    let Some(sealed) = headers.last_event_id else {
+        return Ok(());
+    };
+    let opened = std::str::from_utf8(sealed).ok().and_then(|sealed| {
+        let binding = &server.binding;
+        binding.open(Bound::Event, &caller.identity, sealed)
+    });
+    match (opened, session) {
+        (Some(id), _) => Ok(host.set_header(Direction::Request, LAST_EVENT_ID, id)?),
+        (None, Session::Bound) => Ok(()),
+        (None, Session::None) => Err(Refusal::event()),
+    }
+}
+
+/// Seals the session id of an answer, and says whether there is one.
 ///
 /// # Errors
 /// The host's. An id that nobody could send back is taken away.
@@ -62,19 +109,30 @@ pub(super) fn seal(
     caller: &Caller,
     era: Era,
     headers: &HeaderPairs,
-) -> Result<(), HostError> {
+) -> Result<Session, HostError> {
     if headers.values(HEADER).next().is_none() {
-        return Ok(());
+        return Ok(Session::None);
     }
     let id = headers
         .single(HEADER)
         .filter(|id| era == Era::Legacy && id.iter().all(u8::is_ascii_graphic))
         .and_then(|id| std::str::from_utf8(id).ok());
-    match id {
-        Some(id) => {
-            let sealed = server.binding.seal(Bound::Session, &caller.identity, id);
-            host.set_header(Direction::Response, HEADER, &sealed)
+    let Some(id) = id else {
+        host.remove_header(Direction::Response, HEADER)?;
+        return Ok(Session::None);
+    };
+    let sealed = server.binding.seal(Bound::Session, &caller.identity, id);
+    host.set_header(Direction::Response, HEADER, &sealed)?;
+    Ok(Session::Bound)
+}
+
+impl Allowed {
+    /// An event with its id as this caller may have it.
+    pub(super) fn seal_id(&self, event: Event) -> Event {
+        if self.event_ids == EventIds::Bound {
+            return event;
         }
-        None => host.remove_header(Direction::Response, HEADER),
+        let (binding, identity) = (&self.endpoint.server.binding, &self.caller.identity);
+        event.with_ids(&mut |id| binding.seal(Bound::Event, identity, id))
     }
 }

@@ -128,6 +128,7 @@ impl Allowed {
 
     /// What goes on in the place of an event.
     fn judge_event(&mut self, event: Event) -> Vec<u8> {
+        let event = self.seal_id(event);
         let judged = match event.data() {
             // Comments, keep-alives and priming events.
             None => return event.into_raw(),

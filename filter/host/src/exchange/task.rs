@@ -5,39 +5,36 @@ use gatehold_mcp::{Era, RequestHeaders, header_value, tasks};
 
 use crate::config::HoldHeaders;
 use crate::exchange::caller::Caller;
-use crate::exchange::reply::Refusal;
 use crate::host::{Direction, Host, HostError};
 use crate::server::Server;
 use crate::worker::Worker;
 
-/// Opens the task that `Mcp-Name` repeats, while the headers are here for certain. The body decides about
-/// it later, and must have the same (Tasks extension, "Routing Headers").
+/// Opens the task that `Mcp-Name` repeats, while the headers are here for certain (Tasks extension, "Routing
+/// Headers"). Refuses nothing: the header must be what the body has, and that is opened or refused.
 ///
 /// # Errors
-/// When it is none of the caller's.
+/// The host's.
 pub(super) fn open_name(
     host: &dyn Host,
     server: &Server,
     caller: &Caller,
     headers: &RequestHeaders<'_>,
     era: Era,
-) -> Result<(), Refusal> {
+) -> Result<(), HostError> {
     let is_task = headers
         .method
         .is_some_and(|method| method.starts_with(b"tasks/"));
     if !is_task || era == Era::Legacy {
         return Ok(());
     }
-    let name = headers
-        .decoded_name()
-        .map_err(|error| Refusal::rejected(&error, None))?;
-    let Some(sealed) = name else { return Ok(()) };
-    let task = server
-        .binding
-        .open(Bound::Task, &caller.identity, &sealed)
-        .ok_or_else(|| Refusal::unknown_task(None))?;
-    host.set_header(Direction::Request, "mcp-name", &header_value(task))?;
-    Ok(())
+    let Ok(Some(sealed)) = headers.decoded_name() else {
+        return Ok(());
+    };
+    let binding = &server.binding;
+    match binding.open(Bound::Task, &caller.identity, &sealed) {
+        Some(task) => host.set_header(Direction::Request, "mcp-name", &header_value(task)),
+        None => Ok(()),
+    }
 }
 
 /// A message of the client with its tasks' ids as the server knows them; nothing when it names none.

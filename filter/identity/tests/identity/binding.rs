@@ -99,7 +99,7 @@ proptest! {
     #[test]
     fn any_identifier_comes_back(identifier in "\\PC{0,40}", user in "\\PC{1,12}", agent in "\\PC{0,12}") {
         let caller = caller("corp", &user, &agent);
-        for kind in [Bound::Session, Bound::Task] {
+        for kind in [Bound::Session, Bound::Task, Bound::Event] {
             let sealed = binding().seal(kind, &caller, &identifier);
             prop_assert_eq!(binding().open(kind, &caller, &sealed), Some(identifier.as_str()));
         }

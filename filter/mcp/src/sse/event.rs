@@ -91,6 +91,32 @@ impl Event {
         out
     }
 
+    /// The event with each `id` replaced by what `rename` makes of it, everything else as it came. An empty
+    /// one, which makes clients forget the last, stays; one that is not UTF-8 becomes empty.
+    #[must_use]
+    pub fn with_ids(self, rename: &mut dyn FnMut(&str) -> String) -> Self {
+        if self.fields(b"id").all(<[u8]>::is_empty) {
+            return self;
+        }
+        let mut raw = self.bom().to_vec();
+        for (line, end) in self.lines() {
+            match field(line) {
+                (b"id", id) if !id.is_empty() => {
+                    raw.extend_from_slice(b"id: ");
+                    if let Ok(id) = std::str::from_utf8(id) {
+                        raw.extend_from_slice(rename(id).as_bytes());
+                    }
+                }
+                _ => raw.extend_from_slice(line),
+            }
+            raw.extend_from_slice(end);
+        }
+        Self {
+            raw,
+            first: self.first,
+        }
+    }
+
     fn bom(&self) -> &[u8] {
         if self.first && self.raw.starts_with(BOM) {
             BOM

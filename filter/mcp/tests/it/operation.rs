@@ -91,15 +91,24 @@ fn resources() {
     let uri = "file:///etc/../a";
     let params = r#"{"uri":"file:///etc/../a"}"#;
     check("resources/read", params, Operation::ReadResource { uri });
-    check("resources/subscribe", params, Operation::Subscribe { uri });
-    check(
+    each(
+        "resources/subscribe",
+        params,
+        Operation::Subscribe { uri },
+        Operation::Removed,
+    );
+    each(
         "resources/unsubscribe",
         params,
         Operation::Subscribe { uri },
+        Operation::Removed,
     );
     refused("resources/read", "{}");
-    refused("resources/subscribe", r#"{"uri":1}"#);
-    refused("resources/unsubscribe", r#"{"uri":null}"#);
+    for method in ["resources/subscribe", "resources/unsubscribe"] {
+        let bad = request(method, r#"{"uri":null}"#);
+        assert!(operation(&bad, Era::Legacy).is_err());
+        assert_eq!(operation(&bad, Era::Modern), Ok(Operation::Removed));
+    }
 }
 
 #[test]
@@ -185,6 +194,8 @@ fn tasks() {
                     method,
                     task_id: "t1",
                 }
+            } else if era == Era::Modern {
+                Operation::Removed
             } else {
                 Operation::Other
             };
@@ -201,7 +212,7 @@ fn tasks() {
             assert!(found.is_err(), "{method} {params}");
         }
     }
-    each("tasks/list", "{}", Operation::ListTasks, Operation::Other);
+    each("tasks/list", "{}", Operation::ListTasks, Operation::Removed);
 }
 
 #[test]
@@ -221,7 +232,7 @@ fn levels() {
             "logging/setLevel",
             &params,
             Operation::SetLevel { level },
-            Operation::Other,
+            Operation::Removed,
         );
     }
     for params in [
@@ -232,7 +243,7 @@ fn levels() {
     ] {
         let request = request("logging/setLevel", params);
         assert!(operation(&request, Era::Legacy).is_err(), "{params}");
-        assert_eq!(operation(&request, Era::Modern), Ok(Operation::Other));
+        assert_eq!(operation(&request, Era::Modern), Ok(Operation::Removed));
     }
 }
 
@@ -285,8 +296,8 @@ fn the_rest() {
     for kind in ListKind::ALL {
         check(kind.method(), r#"{"cursor":"x"}"#, Operation::List(kind));
     }
-    check("initialize", "{}", Operation::Lifecycle);
-    each("ping", "{}", Operation::Lifecycle, Operation::Other);
+    each("initialize", "{}", Operation::Lifecycle, Operation::Removed);
+    each("ping", "{}", Operation::Lifecycle, Operation::Removed);
     each(
         "server/discover",
         "{}",

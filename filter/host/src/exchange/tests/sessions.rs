@@ -173,3 +173,56 @@ fn other_notifications_need_a_rule() {
         assert_eq!(came.events[0].effect, "deny");
     }
 }
+
+/// The id of the last event on a stream of that session.
+fn last_id(host: &FakeHost, worker: &Rc<Worker>, more: &[(&str, &str)]) -> String {
+    let mut driver = Driver::new(host, worker);
+    let ann = bearer(&["support"]);
+    driver.request(&headers(&ann, more), &[&rpc("ping", json!({}))], End::Piece);
+    driver.response(
+        SSE,
+        &[b"id: 1\ndata:\n\nid:e-2\r\ndata: {}\r\n\r\n"],
+        End::Open,
+    );
+    let client = String::from_utf8(driver.client.clone()).unwrap();
+    let (_, last) = client.rsplit_once("id:").unwrap();
+    last.split_once("\r\n").unwrap().0.trim().to_owned()
+}
+
+/// Events that belong to no session are their receiver's: who could name them could have them sent again.
+#[test]
+fn a_stream_is_resumed_by_its_receiver_only() {
+    let host = FakeHost::new();
+    let worker = testing::worker(&host, HOLD);
+    let ann = bearer(&["support"]);
+    let bob = format!("Bearer {}", testing::token_of("bob", "agent-1"));
+    let resumed = |authorization: &str, id: &str, more: &[(&str, &str)]| {
+        let more = [&[(":method", "GET"), ("last-event-id", id)], more].concat();
+        let came = run_on(
+            &host,
+            &worker,
+            &headers(authorization, &more),
+            &[],
+            End::Piece,
+        );
+        host.with(|inner| {
+            let id = inner.headers[0].single("last-event-id").unwrap().to_vec();
+            came.status.ok_or(String::from_utf8(id).unwrap())
+        })
+    };
+    let id = last_id(&host, &worker, &[]);
+    assert!(id.ends_with(".e-2") && id.len() > 20, "{id}");
+    assert_eq!(resumed(&ann, &id, &[]), Err("e-2".to_owned()));
+    for (who, id) in [(&bob, id.as_str()), (&ann, "e-2"), (&ann, "")] {
+        assert_eq!(resumed(who, id, &[]), Ok(404), "{id}");
+    }
+
+    // In a session they are the session's, and pass as they are.
+    let session = opened(&host, &worker, &ann, "2025-06-18").unwrap();
+    let session = [("mcp-session-id", session.as_str())];
+    assert_eq!(last_id(&host, &worker, &session), "e-2");
+    assert_eq!(resumed(&ann, "e-2", &session), Err("e-2".to_owned()));
+    assert_eq!(resumed(&bob, "e-2", &session), Ok(404));
+    // One from before the session is opened too.
+    assert_eq!(resumed(&ann, &id, &session), Err("e-2".to_owned()));
+}

@@ -71,7 +71,9 @@ fn the_mirrored_name_is_opened_too() {
             "tasks/get",
             json!({ "taskId": task, "_meta": {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": {},
+            "io.modelcontextprotocol/clientCapabilities": {
+                    "extensions": { "io.modelcontextprotocol/tasks": {} },
+                },
         } }),
         );
         let modern = [
@@ -92,7 +94,8 @@ fn the_mirrored_name_is_opened_too() {
     assert_eq!(upstream["params"]["taskId"], "t-1");
     host.with(|inner| assert_eq!(inner.headers[0].single("mcp-name"), Some(&b"t-1"[..])));
 
-    assert_eq!(ask("t-1", &task).status, Some(200));
+    assert_eq!(ask("t-1", &task).status, Some(400));
+    assert_eq!(ask("t-1", "t-1").body["error"]["message"], "Task not found");
     assert_eq!(ask(&task, "t-1").status, Some(400));
 }
 
