@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::disturb::Disturber;
 use crate::documents::{ISSUER_FILE, POLICY_FILE, SERVERS, issuer, policy};
-use crate::memory::{Series, resident_mb};
+use crate::memory::{Series, kept_mb, resident_mb};
 use crate::report::Report;
 use crate::tally::Tally;
 use crate::traffic::{self, DEADLINE, Kind};
@@ -70,6 +70,7 @@ pub async fn soak(options: &Options) -> anyhow::Result<Report> {
         rng: Rng::with_seed(options.seed),
         begin: Instant::now(),
         envoy: Series::default(),
+        in_use: Series::default(),
         control: Series::default(),
         longest: Series::default(),
         life: Series::default(),
@@ -99,7 +100,7 @@ pub async fn soak(options: &Options) -> anyhow::Result<Report> {
         options,
         run.begin.elapsed(),
         tally.snapshot(),
-        [run.envoy, run.control, run.longest],
+        [run.envoy, run.in_use, run.control, run.longest],
         run.seen,
         said(&harness),
     ))
@@ -110,6 +111,8 @@ struct Run {
     rng: Rng,
     begin: Instant,
     envoy: Series,
+    /// What of it its allocator does not keep for later.
+    in_use: Series,
     /// All lives of control together.
     control: Series,
     /// The longest of them.
@@ -141,7 +144,7 @@ impl Run {
             let now = Instant::now();
             if now >= sample {
                 sample = now + sampling;
-                self.sample(harness);
+                self.sample(harness).await?;
             }
             if now >= sign_in {
                 sign_in = now + SIGN_IN;
@@ -159,10 +162,12 @@ impl Run {
         Ok(())
     }
 
-    fn sample(&mut self, harness: &Harness) {
+    async fn sample(&mut self, harness: &Harness) -> anyhow::Result<()> {
         let at = self.begin.elapsed();
         if let Some(megabytes) = harness.envoy.id().and_then(resident_mb) {
+            let memory = harness.envoy.admin("/memory").await?.json();
             self.envoy.add(at, megabytes);
+            self.in_use.add(at, megabytes - kept_mb(&memory));
         }
         let control = harness.control.id();
         if control != self.life_of {
@@ -173,6 +178,7 @@ impl Run {
             self.control.add(at, megabytes);
             self.life.add(at, megabytes);
         }
+        Ok(())
     }
 
     fn end_life(&mut self) {

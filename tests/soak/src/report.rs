@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::conductor::Options;
-use crate::memory::{Series, Summary};
+use crate::memory::{Bound, IN_USE, Series, Summary, WITH_CACHES};
 use crate::tally::{Counts, Kind, Outcome, quantile};
 
 /// Runs shorter than this prove nothing about memory.
@@ -21,9 +21,7 @@ pub struct Report {
     options: Options,
     took: Duration,
     counts: Counts,
-    envoy: Series,
-    control: Series,
-    longest: Series,
+    memory: Vec<(&'static str, Series, Bound)>,
     stats: BTreeMap<String, u64>,
     log: String,
 }
@@ -33,7 +31,7 @@ impl Report {
         options: &Options,
         took: Duration,
         counts: Counts,
-        [envoy, control, longest]: [Series; 3],
+        [envoy, in_use, control, longest]: [Series; 4],
         stats: BTreeMap<String, u64>,
         log: String,
     ) -> Self {
@@ -41,9 +39,12 @@ impl Report {
             options: options.clone(),
             took,
             counts,
-            envoy,
-            control,
-            longest,
+            memory: vec![
+                ("Envoy", envoy, WITH_CACHES),
+                ("Envoy, without its allocator's caches", in_use, IN_USE),
+                ("control", control, IN_USE),
+                ("control, longest life", longest, IN_USE),
+            ],
             stats,
             log,
         }
@@ -68,13 +69,9 @@ impl Report {
             problems.push(format!("{failed} of {all} faultless requests failed"));
         }
         if self.options.length >= LONG_ENOUGH {
-            for (name, series) in [
-                ("Envoy", &self.envoy),
-                ("control", &self.control),
-                ("control in its longest life", &self.longest),
-            ] {
+            for (name, series, bound) in &self.memory {
                 let summary = series.summary();
-                if !summary.is_flat() {
+                if !summary.is_flat(*bound) {
                     problems.push(format!("the memory of {name} grew: {summary:?}"));
                 }
             }
@@ -108,12 +105,16 @@ impl Report {
             .iter()
             .map(|(name, kind)| (*name, kind_json(kind)))
             .collect();
+        let memory: BTreeMap<&str, Value> = self
+            .memory
+            .iter()
+            .map(|(name, series, bound)| (*name, series_json(series, *bound)))
+            .collect();
         json!({
             "seed": self.options.seed, "rate": self.options.rate, "workers": self.options.workers,
             "seconds": self.took.as_secs_f64(), "kinds": kinds, "disturbances": self.counts.disturbances,
             "violations": self.counts.violations, "problems": self.problems(), "stats": self.stats,
-            "memory": { "envoy": series_json(&self.envoy), "control": series_json(&self.control),
-                "controlLongestLife": series_json(&self.longest) },
+            "memory": memory,
         })
     }
 
@@ -153,11 +154,7 @@ impl Report {
             "\n| resident MB | first third | middle | last third | peak | slope MB/h | flat |\n|---|---|---|---|---|---|---|"
                 .to_owned(),
         );
-        for (name, series) in [
-            ("Envoy", &self.envoy),
-            ("control", &self.control),
-            ("control, longest life", &self.longest),
-        ] {
+        for (name, series, bound) in &self.memory {
             let Summary {
                 start,
                 middle,
@@ -165,7 +162,7 @@ impl Report {
                 peak,
                 slope,
             } = series.summary();
-            let flat = if series.summary().is_flat() {
+            let flat = if series.summary().is_flat(*bound) {
                 "yes"
             } else {
                 "no"
@@ -205,7 +202,7 @@ fn milliseconds(kind: &Kind) -> (f64, f64) {
     (at(0.5), at(0.99))
 }
 
-fn series_json(series: &Series) -> Value {
+fn series_json(series: &Series, bound: Bound) -> Value {
     let Summary {
         start,
         middle,
@@ -214,7 +211,7 @@ fn series_json(series: &Series) -> Value {
         slope,
     } = series.summary();
     json!({ "startMb": start, "middleMb": middle, "endMb": end, "peakMb": peak, "slopeMbPerHour": slope,
-        "flat": series.summary().is_flat(), "samples": series.samples() })
+        "flat": series.summary().is_flat(bound), "samples": series.samples() })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a run are small")]
