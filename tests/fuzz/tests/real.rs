@@ -1,7 +1,13 @@
 //! The parsers that servers really run: what the filter accepts, Node and CPython read as it does.
 //!
 //! `FUZZ_INPUTS` says with how many accepted bodies (`make fuzz-real` takes 200,000), `FUZZ_SEED` which ones.
-#![allow(clippy::print_stdout, reason = "says how many there were")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests fail by panicking, and say how many inputs there were"
+)]
 
 use std::env;
 use std::fmt::Write as _;

@@ -1,5 +1,11 @@
 //! Every input that is kept, through its target.
-#![allow(clippy::print_stdout, reason = "says how many there were")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests fail by panicking, and say how many inputs there were"
+)]
 
 use std::panic::catch_unwind;
 

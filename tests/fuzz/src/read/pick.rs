@@ -45,7 +45,7 @@ impl Pick {
         if self.first {
             found.next()
         } else {
-            found.last()
+            found.next_back()
         }
     }
 

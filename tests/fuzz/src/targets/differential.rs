@@ -243,7 +243,7 @@ impl Reader {
             Operation::ListTasks => self.agree("the method", method, "tasks/list"),
             Operation::SetLevel { level } => self.agree("the level", text("level"), Some(*level)),
             Operation::List(kind) => self.agree("the list", method, kind.method()),
-            Operation::Lifecycle | Operation::Other => {
+            Operation::Lifecycle | Operation::Removed | Operation::Other => {
                 let judged = [
                     "tools/call",
                     "prompts/get",

@@ -117,7 +117,7 @@ fn names(source: &PolicySource) -> Vec<String> {
 fn principals(source: &PolicySource) -> Vec<Principal> {
     let Value::Object(claims) = json!({ "tenant": "acme", "level": 3, "tags": ["a", null, 1.5] })
     else {
-        unreachable!("an object");
+        panic!("an object");
     };
     let mut principals = vec![Principal {
         user: "ann".to_owned(),

@@ -185,7 +185,8 @@ impl<'s> Play<'s> {
         self.check_token(&outcome);
         let undisturbed =
             calm && self.settled && !self.broken && !self.answered_early && self.sending.is_empty();
-        if undisturbed && allowed && request.plain {
+        let must = allowed && self.policies.iter().all(|it| request.is_allowed(*it));
+        if undisturbed && must && request.plain {
             assert_eq!(
                 body,
                 request.body,
