@@ -523,7 +523,7 @@ impl<'a> Driver<'a> {
     }
 }
 
-fn pairs(headers: &[(&str, &str)]) -> HeaderPairs {
+pub(crate) fn pairs(headers: &[(&str, &str)]) -> HeaderPairs {
     let pair = |(name, value): &(&str, &str)| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
     HeaderPairs(headers.iter().map(pair).collect())
 }

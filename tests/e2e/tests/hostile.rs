@@ -263,3 +263,35 @@ async fn headers_that_disagree_with_the_body_are_refused() {
     assert_eq!(harness.send(&encoded).await.unwrap().status, 200);
     assert_eq!(harness.recorder.take().len(), 1);
 }
+
+#[tokio::test]
+async fn what_comes_behind_the_body_decides_nothing() {
+    let mut harness = open().await;
+    let token = alice(&harness);
+    for name in [
+        "authorization",
+        "x-gatehold-user",
+        "mcp-session-id",
+        "mcp-name",
+        "content-encoding",
+        "x-http-method-override",
+    ] {
+        for call in [
+            call("echo", &json!({})).http2(),
+            call("echo", &json!({})).in_pieces_of(9),
+        ] {
+            let reply = harness
+                .send(&call.trailer(name, "x").bearer(&token))
+                .await
+                .unwrap();
+            let received = harness.recorder.take();
+            // Over HTTP/1.1 Envoy takes trailers away before the filter sees any.
+            match received.as_slice() {
+                [] => assert_eq!(reply.status, 400, "{name}: {}", reply.text()),
+                [one] => assert!(one.trailers.is_empty(), "{name}: {:?}", one.trailers),
+                more => panic!("{name}: {more:?}"),
+            }
+        }
+    }
+    nothing_crashed(&mut harness).await;
+}

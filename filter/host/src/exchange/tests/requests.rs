@@ -433,3 +433,46 @@ fn a_failing_host_never_lets_a_request_through() {
         }
     }
 }
+
+/// What decides was read before the body; what some server might take for it must not come in behind.
+#[test]
+fn trailers_decide_nothing() {
+    let bearer = bearer(&["support"]);
+    let body = call("get_order", json!({}));
+    for config in [HOLD, GO_AHEAD] {
+        let host = FakeHost::new();
+        let worker = testing::worker(&host, config);
+        for name in [
+            "authorization",
+            "X-Gatehold-User",
+            "x_gatehold_user",
+            "mcp-session-id",
+            "Mcp_Name",
+            "content-type",
+            "x_http_method_override",
+            ":path",
+            "host",
+        ] {
+            host.with(|inner| inner.trailers = testing::pairs(&[("x-end", "1"), (name, "x")]));
+            let came = run_on(
+                &host,
+                &worker,
+                &headers(&bearer, &[]),
+                &[&body],
+                End::Trailers,
+            );
+            assert_eq!(came.status, Some(400), "{name}");
+            assert!(came.body.to_string().contains("may not be a trailer"));
+            assert_eq!(came.upstream, b"");
+        }
+        host.with(|inner| inner.trailers = testing::pairs(&[("grpc-status", "0")]));
+        let came = run_on(
+            &host,
+            &worker,
+            &headers(&bearer, &[]),
+            &[&body],
+            End::Trailers,
+        );
+        assert_eq!(came.upstream, body);
+    }
+}
