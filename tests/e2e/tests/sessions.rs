@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use gatehold_e2e::*;
 use gatehold_harness::{Answer, Call, Harness, Received, Reply, message};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -218,7 +218,7 @@ async fn a_task_is_found_by_every_worker_and_by_its_caller_only() {
     assert!(task.ends_with(".t-1"), "{task}");
     let _ = harness.recorder.take();
 
-    let state = |reply: &Reply| reply.json()["result"]["taskId"] == Value::from(task.as_str());
+    let state = |reply: &Reply| reply.json()["result"]["taskId"] == task.as_str();
     let calls = [
         about("tasks/get", &task, &alice),
         about("tasks/get", &task, &alice).in_pieces_of(7),

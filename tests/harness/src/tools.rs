@@ -26,6 +26,8 @@ pub struct Tools {
     pub wasm: PathBuf,
     /// The filter with a trap door (`x-gatehold-trap`), where `make trap` puts it; it need not be there.
     pub trapping_wasm: PathBuf,
+    /// Everything that set-up has listed, by name.
+    installed: BTreeMap<String, String>,
 }
 
 const SETUP: &str = "run `make setup`";
@@ -79,7 +81,22 @@ impl Tools {
                 ],
             )?,
             root,
+            installed,
         })
+    }
+
+    /// What a set-up that not everything needs has installed under `name`; `help` says how to run that set-up.
+    ///
+    /// # Errors
+    /// [`HarnessError::Missing`] if it was not run.
+    pub fn further(
+        &self,
+        what: &'static str,
+        name: &str,
+        help: &'static str,
+    ) -> Result<PathBuf, HarnessError> {
+        let path = self.installed.get(name).cloned().unwrap_or_default();
+        present(what, PathBuf::from(path), help)
     }
 
     /// A script of `tests/peers`, whose npm packages have to be in place.

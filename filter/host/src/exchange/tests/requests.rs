@@ -476,3 +476,41 @@ fn trailers_decide_nothing() {
         assert_eq!(came.upstream, body);
     }
 }
+
+/// Neither the client's token nor what would have a call sent twice or taken for another reaches the server.
+#[test]
+fn what_is_withheld_does_not_go_on() {
+    let bearer = bearer(&["support"]);
+    let withheld = [
+        ("accept-encoding", "gzip"),
+        ("X-Envoy-Retry-On", "5xx"),
+        ("x-original-url", "/admin"),
+        ("x_original_url", "/admin"),
+        ("x-http-method-override", "DELETE"),
+        ("X_HTTP_Method_Override", "DELETE"),
+        ("x-gatehold-user", "root"),
+        ("X_Gatehold_User", "root"),
+    ];
+    for config in [HOLD, GO_AHEAD] {
+        let host = FakeHost::new();
+        let worker = testing::worker(&host, config);
+        let body = call("get_order", json!({}));
+        let more = [&withheld[..], &[("x-mine", "1")]].concat();
+        let came = run_on(
+            &host,
+            &worker,
+            &headers(&bearer, &more),
+            &[&body],
+            End::Piece,
+        );
+        assert_eq!(came.upstream, body);
+        host.with(|inner| {
+            let left = &inner.headers[0];
+            for (name, _) in withheld.iter().chain(&[("authorization", "")]) {
+                let name = name.to_ascii_lowercase();
+                assert_eq!(left.values(&name).count(), 0, "{name}");
+            }
+            assert_eq!(left.single("x-mine"), Some(&b"1"[..]));
+        });
+    }
+}
