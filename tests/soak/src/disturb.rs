@@ -58,8 +58,7 @@ impl Disturber {
             tally.disturbed("changes of the policy");
             self.push = now + Duration::from_millis(self.rng.u64(1_000..8_000));
         }
-        // Tokens that were verified are forgotten with it. Without, thousands of tokens that are used once fill their
-        // memory to its bound for hours, and a leak would hide behind that.
+        // Every token has to be verified again then.
         if now >= self.issue {
             self.changed = !self.changed;
             harness

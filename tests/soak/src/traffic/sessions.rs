@@ -94,7 +94,7 @@ impl<'a> Session<'a> {
         let params = json!({ "name": "get_customer", "arguments": { "secret": FORBIDDEN } });
         let call = self.post(&Asked::new(self.world).body("tools/call", &params));
         let call = self.with_headers(call).without("authorization");
-        let token = self.world.sign("eve", self.path)?;
+        let token = self.world.warm("eve", self.path)?;
         let reply = call.bearer(&token).send(self.world.port).await?;
         if reply.status != 404 {
             self.world.tally.violation(format!(
