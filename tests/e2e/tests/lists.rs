@@ -97,7 +97,6 @@ async fn a_list_replayed_on_a_get_stream_is_filtered_too() {
     });
     let stream = gatehold_harness::Call::get(CRM)
         .header("accept", "text/event-stream")
-        .header("mcp-session-id", "s-1")
         .header("mcp-protocol-version", message::LEGACY)
         .bearer(&token);
     let reply = harness.send(&stream).await.unwrap();
