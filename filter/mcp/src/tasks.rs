@@ -48,9 +48,7 @@ pub fn seal(
     if is_batch(message) {
         return Err(ListError::Batch);
     }
-    // A key that is escaped has `\u`: no other escape stands for a letter.
-    let plain = memchr::memmem::find(message, b"taskId").is_none();
-    if plain && memchr::memmem::find(message, b"\\u").is_none() || !message.contains(&b'{') {
+    if !may_have_id(message) || !message.contains(&b'{') {
         return Ok(None);
     }
     let [method, params, result] =
@@ -150,6 +148,23 @@ fn ids_of_client(message: &[u8]) -> Result<Ids<'_>, ListError> {
         found.answered.extend(related(meta)?);
     }
     Ok(found)
+}
+
+/// Whether a client may find a key that is `taskId` to it, by a look that costs little. Some ignore case, as
+/// [`members`] does; of all escapes only `\u` stands for a letter.
+fn may_have_id(message: &[u8]) -> bool {
+    const KEY: &[u8] = b"taskId";
+    let spelled = |at: usize| {
+        let from = at.checked_sub(3)?;
+        message.get(from..from.checked_add(KEY.len())?)
+    };
+    let foldings = ["\\u", "\u{17f}", "\u{212a}"];
+    memchr::memchr2_iter(b'k', b'K', message)
+        .filter_map(spelled)
+        .any(|key| key.eq_ignore_ascii_case(KEY))
+        || foldings
+            .iter()
+            .any(|text| memchr::memmem::find(message, text.as_bytes()).is_some())
 }
 
 /// The id in a related task of `_meta`.

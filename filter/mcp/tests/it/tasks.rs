@@ -71,6 +71,10 @@ fn of_servers_refused() {
     };
     check(r#"{"result":{"taskId":"a","task\u0049d":"b"}}"#, "taskId");
     check(r#"{"result":{"taskId":"a","taskID":"b"}}"#, "taskID");
+    // Not even once as it should be.
+    check(r#"{"result":{"TaskID":"a"}}"#, "TaskID");
+    check("{\"result\":{\"tas\u{212a}Id\":\"a\"}}", "tas\u{212a}Id");
+    check("{\"result\":{\"ta\u{17f}kId\":\"a\"}}", "ta\u{17f}kId");
     check(r#"{"result":{"taskId":"a"},"Result":{}}"#, "Result");
     check(r#"{"result":{},"result":{"taskId":"a"}}"#, "result");
     check(
