@@ -86,7 +86,12 @@ fn rewrite(event: &Event, at: usize, before: &[u8]) {
         return;
     }
     let new: &[u8] = b"{\"a\":\n1}";
-    let stream = [before, &event.with_data(new)].concat();
+    let rewritten = event.with_data(new);
+    if event.data().is_none() {
+        assert_eq!(rewritten, event.raw(), "changed without data");
+        return;
+    }
+    let stream = [before, &rewritten].concat();
     let Framed { mut events, tail } = frame(&stream, 1 << 21, |left| left);
     if let Some(Tail::Complete(event) | Tail::Cut(event)) = tail {
         // A line feed that completes the line end of the last event is no event.
