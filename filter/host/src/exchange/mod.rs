@@ -195,20 +195,7 @@ impl Exchange {
             State::Waiting(allowed)
             | State::Collecting(allowed, ..)
             | State::Streaming(allowed, _) => self.answer(host, allowed, end),
-            // Envoy answers by itself, for example because its buffer is full, or the upstream did not
-            // wait for the body. Nothing was allowed, so nothing but an error may pass.
-            State::Receiving(receiving) => {
-                let passes = host
-                    .headers(crate::host::Direction::Response)
-                    .is_ok_and(|headers| response::is_error(&headers));
-                self.finish(host, Some(receiving.draft), Ending::Aborted);
-                if !passes {
-                    return self.bar(host);
-                }
-                // The error passes; what still comes of the request has no verdict and does not.
-                self.state = State::Replied;
-                Flow::Continue
-            }
+            State::Receiving(receiving) => self.early(host, *receiving, end),
             // An error of Envoy or of a filter before us, before we saw the request.
             state => self.stay(state, Flow::Continue, Flow::Continue),
         }

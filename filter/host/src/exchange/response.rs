@@ -6,7 +6,7 @@ use crate::config::HoldHeaders;
 use crate::exchange::allowed::{Allowed, Judged, Standing};
 use crate::exchange::reply::{Refusal, UPSTREAM};
 use crate::exchange::session::{EventIds, Session};
-use crate::exchange::{Ahead, Exchange, Rest, State, session};
+use crate::exchange::{Ahead, Exchange, Receiving, Rest, State, session};
 use crate::host::{Direction, Flow, HeaderPairs, Host, HostError};
 use crate::record::Ending;
 
@@ -30,13 +30,6 @@ pub(super) enum Status {
     Success,
     /// Another one, by which clients go even if the body is replaced.
     Other(u32),
-}
-
-/// Whether the status is 4xx or 5xx.
-pub(super) fn is_error(headers: &HeaderPairs) -> bool {
-    headers
-        .single(":status")
-        .is_some_and(|status| matches!(status.first(), Some(b'4' | b'5')))
 }
 
 fn status(headers: &HeaderPairs) -> Option<Status> {
@@ -83,6 +76,35 @@ impl Exchange {
             Err(error) => self.refuse_answer(host, *allowed, Ahead::Held, 0, error.into()),
             Ok((plan, ahead)) => self.follow(host, allowed, plan, ahead),
         }
+    }
+
+    /// Response headers before the verdict: Envoy answers by itself, for example because its buffer is full,
+    /// or the upstream has got the headers and does not wait for the body. Nothing was allowed, so nothing
+    /// but an error may pass.
+    pub(super) fn early(&mut self, host: &dyn Host, receiving: Receiving, end: bool) -> Flow {
+        let status = host
+            .headers(Direction::Response)
+            .ok()
+            .and_then(|headers| status(&headers));
+        let Some(Status::Other(status @ 400..)) = status else {
+            self.finish(host, Some(receiving.draft), Ending::Aborted);
+            return self.bar(host);
+        };
+        let ahead = self
+            .worker
+            .as_ref()
+            .is_none_or(|worker| worker.config.hold_headers == HoldHeaders::GoAhead);
+        self.finish(host, Some(receiving.draft), Ending::Aborted);
+        self.state = State::Replied;
+        if ahead && !end {
+            // The body may be the upstream's, which nobody has judged. Clients go by the status.
+            let reason = "the server answered before it was sent the request";
+            let refusal = Refusal::upstream(reason, None).with_status(status);
+            self.count_refused(host, refusal.class);
+            return self.send(host, &refusal.reply);
+        }
+        // The error passes; what still comes of the request has no verdict and does not.
+        Flow::Continue
     }
 
     fn prepare(
