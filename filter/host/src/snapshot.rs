@@ -36,8 +36,8 @@ pub struct Endpoint {
     pub server: Rc<Server>,
     /// Its issuers.
     pub issuers: Vec<Rc<VersionedIssuer>>,
-    /// Names everything that the verification of a token depends on: server and issuers with their
-    /// versions. Changes when any of them does.
+    /// Names everything that the verification of a token depends on: the server with its audiences, and its
+    /// issuers with their versions. Another policy verifies tokens no differently.
     pub token_scope: String,
 }
 
@@ -152,7 +152,7 @@ impl Catalog {
             .filter_map(|name| self.issuers.get(name))
             .map(Rc::clone)
             .collect();
-        let mut token_scope = format!("{}\n{}", server.name, server.version);
+        let mut token_scope = format!("{:?}\n{:?}", server.name, server.audiences);
         for versioned in &issuers {
             token_scope.push('\n');
             token_scope.push_str(&versioned.issuer.name);
@@ -307,8 +307,18 @@ mod tests {
         let before = scope(&catalog);
         catalog.insert_issuer("1".into(), testing::issuer());
         let with = scope(&catalog);
+        let other = testing::server_resource("s", "/s", &[]);
+        let policy = crate::server::Server::new(other.clone(), "v2".into()).unwrap();
+        catalog.insert_server(policy);
+        assert_eq!(scope(&catalog), with);
         catalog.insert_issuer("2".into(), testing::issuer());
         let rotated = scope(&catalog);
         assert!(before != with && with != rotated);
+        let other = gatehold_wire::push::Server {
+            audiences: vec!["else".into()],
+            ..other
+        };
+        catalog.insert_server(crate::server::Server::new(other, "v2".into()).unwrap());
+        assert_ne!(scope(&catalog), rotated);
     }
 }
