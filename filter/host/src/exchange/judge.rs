@@ -1,20 +1,18 @@
 //! The verdict over a request, now that the whole of it is there.
 
-use gatehold_mcp::batch::split;
-use gatehold_mcp::reply::{batch_body, code};
 use gatehold_mcp::{
-    Message, Protocol, RequestHeaders, is_batch, parse, parse_batch, protocol, protocol_of_batch,
-    protocol_of_headers, trace_id,
+    Message, Protocol, RequestHeaders, is_batch, parse, protocol, protocol_of_headers, trace_id,
 };
 
 use crate::exchange::allowed::{Allowed, Asked, Standing};
+use crate::exchange::batch::batch;
 use crate::exchange::decide::{Answer, Questioner};
 use crate::exchange::reply::Refusal;
 use crate::exchange::request::Refused;
 use crate::exchange::session::EventIds;
 use crate::exchange::{Receiving, Verb, mcp_limits, task};
 use crate::host::{Direction, Host, HostError};
-use crate::record::{Draft, Ending};
+use crate::record::Draft;
 use crate::worker::Worker;
 
 /// Decides.
@@ -27,25 +25,23 @@ pub(super) fn judge(
     mut receiving: Box<Receiving>,
 ) -> Result<Allowed, Refused> {
     let pairs = std::mem::take(&mut receiving.headers);
-    let headers =
-        RequestHeaders::from_pairs(pairs.iter()).map_err(|error| Refusal::rejected(&error, None));
-    let judged = headers.and_then(|headers| match receiving.verb {
-        Verb::Post => {
-            let body = body(host, receiving.size)?;
-            let one = !is_batch(&body);
-            Ok((headers, one, body))
-        }
-        Verb::Get | Verb::Delete if receiving.size > 0 => Err(Refusal::unexpected_body()),
-        Verb::Get | Verb::Delete => Ok((headers, true, Vec::new())),
-    });
-    match judged {
+    let headers = match RequestHeaders::from_pairs(pairs.iter()) {
+        Ok(headers) => headers,
+        Err(error) => return Err(refused(Refusal::rejected(&error, None), receiving.draft)),
+    };
+    let body = match (receiving.verb, receiving.size) {
+        (_, 0) => Ok(Vec::new()),
+        (Verb::Post, size) => body(host, size).map_err(Refusal::from),
+        (Verb::Get | Verb::Delete, _) => Err(Refusal::unexpected_body()),
+    };
+    match body {
         Err(refusal) => Err(refused(refusal, receiving.draft)),
-        Ok((headers, true, body)) => one(worker, host, *receiving, &headers, &body),
-        Ok((headers, false, body)) => batch(worker, host, *receiving, &headers, &body),
+        Ok(body) if is_batch(&body) => batch(worker, host, *receiving, &headers, &body),
+        Ok(body) => one(worker, host, *receiving, &headers, &body),
     }
 }
 
-fn refused(refusal: Refusal, draft: Draft) -> Refused {
+pub(super) fn refused(refusal: Refusal, draft: Draft) -> Refused {
     Refused {
         refusal,
         draft: Some(Box::new(draft)),
@@ -53,9 +49,6 @@ fn refused(refusal: Refusal, draft: Draft) -> Refused {
 }
 
 fn body(host: &dyn Host, size: usize) -> Result<Vec<u8>, HostError> {
-    if size == 0 {
-        return Ok(Vec::new());
-    }
     let body = host.body(Direction::Request, size)?;
     if body.len() == size {
         Ok(body)
@@ -78,7 +71,7 @@ fn one(
         Verb::Post => message(&mut receiving, headers, body),
         Verb::Get | Verb::Delete => bodiless(&mut receiving, headers),
     };
-    let judged = judged.and_then(|(protocol, mut asked, standing)| {
+    let judged = judged.and_then(|(protocol, asked, standing)| {
         if receiving.verb == Verb::Post
             && let Some(new) = task::open(&receiving.endpoint.server, &receiving.caller, body)
                 .map_err(|_| Refusal::unknown_task(asked.id.as_ref()))?
@@ -89,7 +82,6 @@ fn one(
             .reserve()
             .ok_or_else(|| Refusal::audit_full(asked.id.as_ref()))?;
         receiving.draft.pass(slot);
-        asked.outcome = None;
         Ok((protocol, asked, standing))
     });
     let Receiving {
@@ -151,7 +143,7 @@ fn message(
 }
 
 /// Says what is asked, as far as the envelope tells.
-fn note(draft: &mut Draft, message: &Message, headers: &RequestHeaders<'_>) {
+pub(super) fn note(draft: &mut Draft, message: &Message, headers: &RequestHeaders<'_>) {
     let trace = trace_id(headers.traceparent, message.params());
     draft.message(message.method().unwrap_or_default(), message.id(), trace);
 }
@@ -170,127 +162,8 @@ fn bodiless(receiving: &mut Receiving, headers: &RequestHeaders<'_>) -> Result<V
     Ok((protocol, Asked::new(None, answer), standing))
 }
 
-/// Several messages at once (2025-03-26): each is decided, and all go on or none.
-fn batch(
-    worker: &Worker,
-    host: &dyn Host,
-    receiving: Receiving,
-    headers: &RequestHeaders<'_>,
-    body: &[u8],
-) -> Result<Allowed, Refused> {
-    let Receiving {
-        endpoint,
-        caller,
-        session,
-        mut draft,
-        ..
-    } = receiving;
-    let read = parse_batch(body, &mcp_limits(&endpoint))
-        .map_err(|error| Refusal::rejected(&error, None))
-        .and_then(|messages| {
-            let protocol = protocol_of_batch(headers, &messages)
-                .map_err(|error| Refusal::rejected(&error, None))?;
-            // Tasks came with 2025-11-25, which has no batches.
-            let elements = split(body, &mcp_limits(&endpoint)).map_err(|_| Refusal::internal())?;
-            let no_task =
-                |element: &[u8]| matches!(task::open(&endpoint.server, &caller, element), Ok(None));
-            if elements.into_iter().all(no_task) {
-                Ok((protocol, messages))
-            } else {
-                Err(Refusal::unknown_task(None))
-            }
-        });
-    let (protocol, messages) = match read {
-        Ok(read) => read,
-        Err(refusal) => {
-            draft.message("batch", None, trace_id(headers.traceparent, None));
-            return Err(refused(refusal, draft));
-        }
-    };
-    let questioner = Questioner {
-        server: &endpoint.server,
-        principal: &caller.principal,
-        session,
-        era: protocol.era,
-    };
-    let started = draft.started();
-    let mut first = Some(draft);
-    let mut judged = Vec::with_capacity(messages.len());
-    for message in &messages {
-        let mut draft = first.take().unwrap_or_else(|| {
-            let mut draft = Draft::new(worker.random.id(), started, &endpoint.server.name);
-            draft.identify(&caller.identity);
-            draft
-        });
-        note(&mut draft, message, headers);
-        draft.era(protocol.era);
-        let verdict = questioner.decide(message, &mut draft).and_then(|answer| {
-            let slot = worker
-                .reserve()
-                .ok_or_else(|| Refusal::audit_full(message.id()))?;
-            draft.pass(slot);
-            Ok(answer)
-        });
-        judged.push((message, draft, verdict));
-    }
-    if judged.iter().any(|(_, _, verdict)| verdict.is_err()) {
-        return Err(none_of(worker, host, judged));
-    }
-    let asked = judged.into_iter().map(|(message, draft, verdict)| Asked {
-        draft: Some(draft),
-        ..Asked::new(message.id().cloned(), verdict.unwrap_or(Answer::Plain))
-    });
-    Ok(Allowed {
-        version: protocol.version,
-        asked: asked.collect(),
-        standing: Standing::No,
-        event_ids: EventIds::of(session),
-        endpoint,
-        caller,
-    })
-}
-
-/// Refuses a batch of which at least one message is refused. Every request of it gets an answer.
-fn none_of(
-    worker: &Worker,
-    host: &dyn Host,
-    judged: Vec<(&Message, Draft, Result<Answer, Refusal>)>,
-) -> Refused {
-    let mut bodies = Vec::with_capacity(judged.len());
-    let mut first = None;
-    for (message, mut draft, verdict) in judged {
-        draft.stay();
-        let refusal = match verdict {
-            Err(refusal) => {
-                first.get_or_insert((refusal.class, refusal.code, refusal.reason.clone()));
-                refusal
-            }
-            Ok(_) => Refusal::beside_refused(message.id()),
-        };
-        draft.refused(&refusal.reason);
-        let ending = Ending::Refused {
-            code: refusal.code,
-            status: 200,
-        };
-        draft.finish(worker, host, ending);
-        if message.id().is_some() {
-            bodies.push(refusal.reply.body);
-        }
-    }
-    let (class, code, reason) = first.unwrap_or((
-        crate::metrics::Refused::Internal,
-        code::INTERNAL_ERROR,
-        String::new(),
-    ));
-    let body = (!bodies.is_empty()).then(|| batch_body(&bodies));
-    Refused {
-        refusal: Refusal::batch(class, code, reason, body),
-        draft: None,
-    }
-}
-
 impl Asked {
-    fn new(id: Option<gatehold_mcp::Id>, answer: Answer) -> Self {
+    pub(super) fn new(id: Option<gatehold_mcp::Id>, answer: Answer) -> Self {
         Self {
             id,
             answer,

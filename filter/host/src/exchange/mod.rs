@@ -4,6 +4,7 @@
 //! that fails on the way to a decision ends in a refusal.
 
 mod allowed;
+mod batch;
 mod caller;
 mod decide;
 mod judge;

@@ -1,0 +1,139 @@
+//! Several messages at once (2025-03-26): each is decided, and all go on or none.
+
+use gatehold_mcp::batch::split;
+use gatehold_mcp::reply::{batch_body, code};
+use gatehold_mcp::{Message, RequestHeaders, parse_batch, protocol_of_batch, trace_id};
+
+use crate::exchange::allowed::{Allowed, Asked, Standing};
+use crate::exchange::decide::{Answer, Questioner};
+use crate::exchange::judge::{note, refused};
+use crate::exchange::reply::Refusal;
+use crate::exchange::request::Refused;
+use crate::exchange::session::EventIds;
+use crate::exchange::{Receiving, mcp_limits, task};
+use crate::host::Host;
+use crate::metrics;
+use crate::record::{Draft, Ending};
+use crate::worker::Worker;
+
+/// Decides each message of a batch.
+///
+/// # Errors
+/// The refusal of all of them, if one is refused.
+pub(super) fn batch(
+    worker: &Worker,
+    host: &dyn Host,
+    receiving: Receiving,
+    headers: &RequestHeaders<'_>,
+    body: &[u8],
+) -> Result<Allowed, Refused> {
+    let Receiving {
+        endpoint,
+        caller,
+        session,
+        mut draft,
+        ..
+    } = receiving;
+    let read = parse_batch(body, &mcp_limits(&endpoint))
+        .map_err(|error| Refusal::rejected(&error, None))
+        .and_then(|messages| {
+            let protocol = protocol_of_batch(headers, &messages)
+                .map_err(|error| Refusal::rejected(&error, None))?;
+            // Tasks came with 2025-11-25, which has no batches.
+            let elements = split(body, &mcp_limits(&endpoint)).map_err(|_| Refusal::internal())?;
+            let no_task =
+                |element: &[u8]| matches!(task::open(&endpoint.server, &caller, element), Ok(None));
+            if elements.into_iter().all(no_task) {
+                Ok((protocol, messages))
+            } else {
+                Err(Refusal::unknown_task(None))
+            }
+        });
+    let (protocol, messages) = match read {
+        Ok(read) => read,
+        Err(refusal) => {
+            draft.message("batch", None, trace_id(headers.traceparent, None));
+            return Err(refused(refusal, draft));
+        }
+    };
+    let questioner = Questioner {
+        server: &endpoint.server,
+        principal: &caller.principal,
+        session,
+        era: protocol.era,
+    };
+    let started = draft.started();
+    let mut first = Some(draft);
+    let mut judged = Vec::with_capacity(messages.len());
+    for message in &messages {
+        let mut draft = first.take().unwrap_or_else(|| {
+            let mut draft = Draft::new(worker.random.id(), started, &endpoint.server.name);
+            draft.identify(&caller.identity);
+            draft
+        });
+        note(&mut draft, message, headers);
+        draft.era(protocol.era);
+        let verdict = questioner.decide(message, &mut draft).and_then(|answer| {
+            let slot = worker
+                .reserve()
+                .ok_or_else(|| Refusal::audit_full(message.id()))?;
+            draft.pass(slot);
+            Ok(answer)
+        });
+        judged.push((message, draft, verdict));
+    }
+    if judged.iter().any(|(_, _, verdict)| verdict.is_err()) {
+        return Err(none_of(worker, host, judged));
+    }
+    let asked = judged.into_iter().map(|(message, draft, verdict)| Asked {
+        draft: Some(draft),
+        ..Asked::new(message.id().cloned(), verdict.unwrap_or(Answer::Plain))
+    });
+    Ok(Allowed {
+        version: protocol.version,
+        asked: asked.collect(),
+        standing: Standing::No,
+        event_ids: EventIds::of(session),
+        endpoint,
+        caller,
+    })
+}
+
+/// Refuses a batch of which at least one message is refused. Every request of it gets an answer.
+fn none_of(
+    worker: &Worker,
+    host: &dyn Host,
+    judged: Vec<(&Message, Draft, Result<Answer, Refusal>)>,
+) -> Refused {
+    let mut bodies = Vec::with_capacity(judged.len());
+    let mut first = None;
+    for (message, mut draft, verdict) in judged {
+        draft.stay();
+        let refusal = match verdict {
+            Err(refusal) => {
+                first.get_or_insert((refusal.class, refusal.code, refusal.reason.clone()));
+                refusal
+            }
+            Ok(_) => Refusal::beside_refused(message.id()),
+        };
+        draft.refused(&refusal.reason);
+        let ending = Ending::Refused {
+            code: refusal.code,
+            status: 200,
+        };
+        draft.finish(worker, host, ending);
+        if message.id().is_some() {
+            bodies.push(refusal.reply.body);
+        }
+    }
+    let (class, code, reason) = first.unwrap_or((
+        metrics::Refused::Internal,
+        code::INTERNAL_ERROR,
+        String::new(),
+    ));
+    let body = (!bodies.is_empty()).then(|| batch_body(&bodies));
+    Refused {
+        refusal: Refusal::batch(class, code, reason, body),
+        draft: None,
+    }
+}
