@@ -31,11 +31,14 @@ impl Rejection for Unknown {
     }
 }
 
+/// Most entries of a list of tasks that are looked at.
+const MAX_TASKS: u32 = 10_000;
+
 /// One message of a server with each id of its tasks replaced by what `seal` makes of it, all other bytes as
 /// they were; `None` when there is no such id.
 ///
 /// Looked at are `taskId`, `task.taskId` and `tasks[].taskId` of a result, `params.taskId` of
-/// `notifications/tasks…`, and the related task in the `_meta` of results and parameters. Ids that are no
+/// `notifications/tasks…`, the tasks of an acknowledged subscription, and the related task in the `_meta` of results and parameters. Ids that are no
 /// strings stay: no request can name them.
 ///
 /// # Errors
@@ -60,17 +63,21 @@ pub fn seal(
         found.extend(id);
         found.extend(id_of(task)?);
         if let Some(tasks) = tasks.filter(|tasks| tasks.get().starts_with('[')) {
-            for task in entries_of(tasks.get(), u32::MAX)? {
+            for task in entries_of(tasks.get(), MAX_TASKS)? {
                 found.extend(id_of(Some(task))?);
             }
         }
         found.extend(related(meta)?);
     }
     if let Some(params) = params.and_then(object) {
-        let [id, meta] = members(params.get(), ["taskId", "_meta"])?.map(present);
+        let [id, notifications, meta] =
+            members(params.get(), ["taskId", "notifications", "_meta"])?.map(present);
         let method = method.and_then(string).unwrap_or_default();
         if method.starts_with("notifications/tasks") {
             found.extend(id);
+        }
+        if method == "notifications/subscriptions/acknowledged" {
+            found.extend(subscribed(notifications)?);
         }
         found.extend(related(meta)?);
     }
@@ -92,8 +99,8 @@ pub fn seal(
 ///
 /// # Errors
 ///
-/// An id that `open` refuses (but for the related task of a result, which may be the client's own and stays
-/// then), one that is no string, and a key that a server could take for that of an id.
+/// An id that `open` refuses (but for the related task of a result or a notification, which may be the
+/// client's own and stays then), one that is no string, and a key that a server could take for that of an id.
 pub fn open(
     message: &[u8],
     open: &mut dyn FnMut(&str) -> Option<String>,
@@ -118,36 +125,46 @@ pub fn open(
 struct Ids<'a> {
     /// In what it asks for: tasks of the server.
     asked: Vec<&'a RawValue>,
-    /// In what it answers: tasks of the server, or its own.
+    /// In what it answers or tells: tasks of the server, or its own.
     answered: Vec<&'a RawValue>,
 }
 
 fn ids_of_client(message: &[u8]) -> Result<Ids<'_>, ListError> {
-    let [method, params, result] =
-        members(text(message)?, ["method", "params", "result"])?.map(present);
+    let [id, method, params, result] =
+        members(text(message)?, ["id", "method", "params", "result"])?.map(present);
     let mut found = Ids::default();
     if let Some(params) = params.and_then(object) {
-        let [id, notifications, meta] =
+        let [task, notifications, meta] =
             members(params.get(), ["taskId", "notifications", "_meta"])?.map(present);
         let method = method.and_then(string).unwrap_or_default();
         if method.starts_with("tasks/") {
-            found.asked.extend(id);
+            found.asked.extend(task);
         }
-        if method == "subscriptions/listen"
-            && let Some(notifications) = notifications.and_then(object)
-        {
-            let [ids] = members(notifications.get(), ["taskIds"])?.map(present);
-            if let Some(ids) = ids {
-                found.asked.extend(entries_of(ids.get(), u32::MAX)?);
-            }
+        if method == "subscriptions/listen" {
+            found.asked.extend(subscribed(notifications)?);
         }
-        found.asked.extend(related(meta)?);
+        match id {
+            Some(_) => found.asked.extend(related(meta)?),
+            None => found.answered.extend(related(meta)?),
+        }
     }
     if let Some(result) = result.and_then(object) {
         let [meta] = members(result.get(), ["_meta"])?.map(present);
         found.answered.extend(related(meta)?);
     }
     Ok(found)
+}
+
+/// The tasks of a subscription.
+fn subscribed(notifications: Option<&RawValue>) -> Result<Vec<&RawValue>, ListError> {
+    let Some(notifications) = notifications.and_then(object) else {
+        return Ok(Vec::new());
+    };
+    let [ids] = members(notifications.get(), ["taskIds"])?.map(present);
+    match ids {
+        Some(ids) => entries_of(ids.get(), MAX_TASKS),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Whether a client may find a key that is `taskId` to it, by a look that costs little. Some ignore case, as

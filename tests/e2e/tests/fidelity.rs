@@ -9,7 +9,7 @@
 
 use gatehold_e2e::*;
 use gatehold_harness::recorder::mcp;
-use gatehold_harness::{Answer, Call, Harness, Received, Version, message};
+use gatehold_harness::{Answer, Call, Harness, Received, Step, Version, message};
 use serde_json::{Value, json};
 
 const VERSIONS: [Version; 2] = [Version::Http1, Version::Http2];
@@ -175,36 +175,50 @@ async fn what_a_client_says_to_the_server_passes_byte_for_byte_in_its_session() 
     nothing_crashed(&mut harness).await;
 }
 
+/// The id that a client gets with an event is its own: it can go on after it, and nobody else can.
 #[tokio::test]
-async fn a_stream_is_resumed_where_the_client_says() {
+async fn a_stream_is_resumed_where_its_client_says_and_by_nobody_else() {
     let harness = started(governed()).await;
     let token = alice(&harness);
-    harness
-        .recorder
-        .answer(|request| match request.verb.as_str() {
-            "GET" => {
-                Answer::events().event(&json!({ "jsonrpc": "2.0", "method": "notifications/x" }))
-            }
-            _ => issuing(request),
-        });
-    let id = session(&harness, &token).await;
-    // Event ids are the server's own; what stands in them is nobody else's business.
+    let mallory = harness.token("mallory", &["support"], CRM).unwrap();
     for event in ["42", "stream-1_0017", "a b=c;d,\"e\"", "=?base64?eA==?="] {
+        harness.recorder.answer(move |request| {
+            let event = format!("id: {event}\ndata:\n\n");
+            match request.verb.as_str() {
+                "GET" => Answer::events().step(Step::Send(event.into())),
+                _ => issuing(request),
+            }
+        });
+        let own = session(&harness, &token).await;
+        let foreign = session(&harness, &mallory).await;
         for version in VERSIONS {
-            let call = Call::get(CRM)
-                .header("accept", "text/event-stream")
-                .header("mcp-protocol-version", message::LEGACY)
-                .header("mcp-session-id", &id)
-                .header("last-event-id", event)
-                .bearer(&token)
-                .over(version);
-            let reply = harness.send(&call).await.unwrap();
+            let get = |token: &str, session: &str| {
+                Call::get(CRM)
+                    .header("accept", "text/event-stream")
+                    .header("mcp-protocol-version", message::LEGACY)
+                    .header("mcp-session-id", session)
+                    .bearer(token)
+                    .over(version)
+            };
+            let first = harness.send(&get(&token, &own)).await.unwrap().text();
+            let id = first.lines().find_map(|line| line.strip_prefix("id: "));
+            let id = id.expect("an id").to_owned();
+            let _ = harness.recorder.take();
+            let again = get(&token, &own).header("last-event-id", &id);
+            let reply = harness.send(&again).await.unwrap();
             assert_eq!(reply.status, 200, "{event}: {}", reply.text());
             let received = harness.recorder.take();
             assert_eq!(received.len(), 1, "{event}");
             assert_eq!(received[0].header("last-event-id"), event);
             assert_eq!(received[0].header("mcp-session-id"), ISSUED);
             assert_eq!(received[0].header("accept"), "text/event-stream");
+
+            for (token, session, id) in [(&mallory, &foreign, id.as_str()), (&token, &own, event)] {
+                let call = get(token, session).header("last-event-id", id);
+                let reply = harness.send(&call).await.unwrap();
+                assert_eq!(reply.status, 404, "{event}: {}", reply.text());
+            }
+            assert!(harness.recorder.take().is_empty(), "{event}");
         }
     }
 }

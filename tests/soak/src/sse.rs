@@ -146,9 +146,7 @@ fn script(
     harness.recorder.answer(move |request| {
         let id = request.json().get("id").cloned().unwrap_or_default();
         let sent = Arc::clone(&sent);
-        // Events of a session keep their ids.
-        let answer = Answer::events().header("mcp-session-id", "s-1");
-        answer.step(Step::writer(move |mut pen| {
+        Answer::events().step(Step::writer(move |mut pen| {
             let (id, sent) = (id.clone(), Arc::clone(&sent));
             async move {
                 let begin = tokio::time::Instant::now();
@@ -161,7 +159,7 @@ fn script(
                         "level": "info", "data": "an order was found", "number": number,
                         "sent": u64::try_from(clock.elapsed().as_micros()).ok()?,
                     } });
-                    let event = format!("id: {number}\nevent: message\ndata: {note}\n\n");
+                    let event = format!("event: message\ndata: {note}\n\n");
                     keep(&sent, &event);
                     if !pen.send(event).await {
                         return None;

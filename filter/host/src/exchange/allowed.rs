@@ -14,7 +14,6 @@ use gatehold_mcp::{
 use crate::exchange::caller::Caller;
 use crate::exchange::decide::Answer;
 use crate::exchange::mcp_limits;
-use crate::exchange::session::EventIds;
 use crate::record::Draft;
 use crate::snapshot::Endpoint;
 
@@ -27,7 +26,6 @@ pub(super) struct Allowed {
     /// The messages that went on: one, or those of a batch.
     pub(super) asked: Vec<Asked>,
     pub(super) standing: Standing,
-    pub(super) event_ids: EventIds,
 }
 
 /// One message that went on.

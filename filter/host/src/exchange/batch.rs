@@ -9,7 +9,6 @@ use crate::exchange::decide::{Answer, Questioner};
 use crate::exchange::judge::{note, refused};
 use crate::exchange::reply::Refusal;
 use crate::exchange::request::Refused;
-use crate::exchange::session::EventIds;
 use crate::exchange::{Receiving, mcp_limits, task};
 use crate::host::Host;
 use crate::metrics;
@@ -74,6 +73,9 @@ pub(super) fn batch(
         note(&mut draft, message, headers);
         draft.era(protocol.era);
         let verdict = questioner.decide(message, &mut draft).and_then(|answer| {
+            if answer == Answer::Subscription {
+                return Err(Refusal::standing_in_batch(message.id()));
+            }
             let slot = worker
                 .reserve()
                 .ok_or_else(|| Refusal::audit_full(message.id()))?;
@@ -93,7 +95,6 @@ pub(super) fn batch(
         version: protocol.version,
         asked: asked.collect(),
         standing: Standing::No,
-        event_ids: EventIds::of(session),
         endpoint,
         caller,
     })

@@ -24,6 +24,8 @@ pub(crate) enum Answer {
     Subscription,
 }
 
+const CANCELLED: &str = "notifications/cancelled";
+
 /// Who asks, where and how.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Questioner<'a> {
@@ -66,6 +68,11 @@ impl Questioner<'_> {
 
     /// Those of the protocol itself pass; any other needs a rule for its method.
     fn notification(&self, notification: &Notification, draft: &mut Draft) -> Result<(), Refusal> {
+        // Likewise: without a session, it could be anybody's request.
+        if notification.method == CANCELLED && self.session == Session::None {
+            let reason = "a request is cancelled within its session, and this one has none";
+            return Err(Refusal::dropped(reason));
+        }
         if notice(&notification.method, self.era) == Notice::Lifecycle {
             draft.permitted(&self.server.version);
             return Ok(());
@@ -154,7 +161,11 @@ impl Asked<'_> {
             Operation::ListTasks if self.of.session == Session::None => {
                 return Err(self.not_found("tasks are listed within a session only", draft));
             }
-            Operation::ListTasks => self.unless_denied(draft)?,
+            // Nor can this filter tell whose they are: allowing it trusts the server to list the session's.
+            Operation::ListTasks => {
+                let target = Target::Method(&self.request.method);
+                self.target(target, Arguments::Known(&Map::new()), draft)?;
+            }
             Operation::Other => {
                 let params = without_meta(self.request.params.as_ref());
                 draft.arguments(&params, server.audit_arguments);

@@ -9,7 +9,6 @@ use crate::exchange::batch::batch;
 use crate::exchange::decide::{Answer, Questioner};
 use crate::exchange::reply::Refusal;
 use crate::exchange::request::Refused;
-use crate::exchange::session::EventIds;
 use crate::exchange::{Receiving, Verb, mcp_limits, task};
 use crate::host::{Direction, Host, HostError};
 use crate::record::Draft;
@@ -87,7 +86,6 @@ fn one(
     let Receiving {
         endpoint,
         caller,
-        session,
         draft,
         ..
     } = receiving;
@@ -102,7 +100,6 @@ fn one(
                 ..asked
             }],
             standing,
-            event_ids: EventIds::of(session),
         }),
     }
 }

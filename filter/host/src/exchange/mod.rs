@@ -67,6 +67,8 @@ enum State {
     Cut(Rest),
     /// Our own reply, or an error from before the verdict, is on its way through the response events.
     Replied,
+    /// An error from before the verdict goes on without its body; nothing of the request does.
+    Emptied,
     /// We could not end it, or it is ending: nothing goes on in either direction.
     Barred,
     /// All is said.
@@ -210,6 +212,7 @@ impl Exchange {
             }
             State::Streaming(allowed, framer) => self.stream(host, allowed, framer, size, end),
             State::Cut(rest) => self.swallow(host, rest, size, end),
+            State::Emptied => self.empty(host, size),
             state @ (State::Receiving(_) | State::Waiting(_)) => self.unexpected(host, state),
             state => self.stay(state, Flow::Continue, Flow::Continue),
         }
@@ -243,6 +246,7 @@ impl Exchange {
             | State::Ignored
             | State::Cut(_)
             | State::Replied
+            | State::Emptied
             | State::Barred
             | State::Ended => {}
         }
@@ -350,7 +354,7 @@ impl Exchange {
 
     fn stay(&mut self, state: State, flow: Flow, after_reply: Flow) -> Flow {
         let flow = match state {
-            State::Replied => after_reply,
+            State::Replied | State::Emptied => after_reply,
             State::Barred => Flow::Pause,
             _ => flow,
         };

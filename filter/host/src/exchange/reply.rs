@@ -160,10 +160,17 @@ impl Refusal {
         Self::error(Refused::Policy, 200, code::DENIED, reason, id)
     }
 
+    /// A subscription in a batch: it would outlive the answers beside it.
+    pub(crate) fn standing_in_batch(id: Option<&Id>) -> Self {
+        let reason = "a subscription cannot be part of a batch; send it in its own request";
+        Self::error(Refused::Malformed, 200, code::INVALID_REQUEST, reason, id)
+    }
+
     /// A whole batch, with the answers to its requests; without any nothing was due an answer (202).
     pub(crate) fn batch(class: Refused, code: i64, reason: String, body: Option<Vec<u8>>) -> Self {
         match body {
             Some(body) => Self::new(class, 200, code, reason, body),
+            None if class == Refused::AuditFull => Self::audit_full(None),
             None => Self {
                 class,
                 code,

@@ -196,7 +196,10 @@ fn receive(
     withhold(worker, host, pairs)?;
     let session = session::open(host, server, &caller, &headers, era)?;
     if verb == Verb::Get {
-        session::open_event(host, server, &caller, &headers, session)?;
+        session::open_event(host, server, &caller, &headers)?;
+    } else if headers.last_event_id.is_some() {
+        // It has a meaning there to nobody but a server of its own kind.
+        host.remove_header(Direction::Request, "last-event-id")?;
     }
     task::open_name(host, server, &caller, &headers, era)?;
     Ok(Received {

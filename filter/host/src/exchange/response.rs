@@ -1,11 +1,10 @@
 //! The response's way to the client: what its headers say, and answers that are judged whole.
 
-use gatehold_mcp::{Era, Media, Outcome, Rejection as _, list::ListError, response_media};
+use gatehold_mcp::{Media, Outcome, Rejection as _, list::ListError, response_media};
 
 use crate::config::HoldHeaders;
 use crate::exchange::allowed::{Allowed, Judged, Standing};
 use crate::exchange::reply::{Refusal, UPSTREAM};
-use crate::exchange::session::{EventIds, Session};
 use crate::exchange::{Ahead, Exchange, Receiving, Rest, State, session};
 use crate::host::{Direction, Flow, HeaderPairs, Host, HostError};
 use crate::record::Ending;
@@ -19,6 +18,8 @@ enum Plan {
     Collect(Status),
     /// Events: judge them one by one.
     Stream,
+    /// Nobody waits for it: only that it went well goes on.
+    Swallow,
     /// It cannot be judged.
     Refuse(Status, &'static str),
 }
@@ -52,16 +53,22 @@ fn plan(allowed: &Allowed, headers: &HeaderPairs, end: bool) -> Plan {
     let encoded = headers
         .values("content-encoding")
         .any(|encoding| !encoding.trim_ascii().eq_ignore_ascii_case(b"identity"));
+    // A message is due only to a request that went well; else a text for people will do.
+    let is_due = allowed.expects_answer();
+    let nobody_waits = status == Status::Success && !is_due;
+    if encoded && nobody_waits {
+        return Plan::Swallow;
+    }
     if encoded {
         let reason = "the server's answer has a content encoding, although none was asked for";
         return Plan::Refuse(status, reason);
     }
-    // A message is due only to a request that went well; else a text for people will do.
-    let text_will_do = status != Status::Success || !allowed.expects_answer();
+    let text_will_do = status != Status::Success || !is_due;
     match headers.single("content-type").map(response_media) {
         Some(Media::Json) => Plan::Collect(status),
         Some(Media::Events) => Plan::Stream,
         Some(Media::Text) | None if text_will_do => Plan::Collect(status),
+        _ if nobody_waits => Plan::Swallow,
         _ => Plan::Refuse(
             status,
             "the server's answer is neither `application/json` nor `text/event-stream` in UTF-8",
@@ -71,8 +78,8 @@ fn plan(allowed: &Allowed, headers: &HeaderPairs, end: bool) -> Plan {
 
 impl Exchange {
     /// Response headers of an allowed request.
-    pub(super) fn answer(&mut self, host: &dyn Host, mut allowed: Box<Allowed>, end: bool) -> Flow {
-        match self.prepare(host, &mut allowed, end) {
+    pub(super) fn answer(&mut self, host: &dyn Host, allowed: Box<Allowed>, end: bool) -> Flow {
+        match self.prepare(host, &allowed, end) {
             Err(error) => self.refuse_answer(host, *allowed, Ahead::Held, 0, error.into()),
             Ok((plan, ahead)) => self.follow(host, allowed, plan, ahead),
         }
@@ -82,35 +89,39 @@ impl Exchange {
     /// or the upstream has got the headers and does not wait for the body. Nothing was allowed, so nothing
     /// but an error may pass.
     pub(super) fn early(&mut self, host: &dyn Host, receiving: Receiving, end: bool) -> Flow {
-        let status = host
-            .headers(Direction::Response)
-            .ok()
-            .and_then(|headers| status(&headers));
-        let Some(Status::Other(status @ 400..)) = status else {
-            self.finish(host, Some(receiving.draft), Ending::Aborted);
+        let headers = host.headers(Direction::Response).ok();
+        let error = headers.as_ref().and_then(status);
+        self.finish(host, Some(receiving.draft), Ending::Aborted);
+        if !matches!(error, Some(Status::Other(400..))) {
             return self.bar(host);
-        };
-        let ahead = self
+        }
+        let held = self
             .worker
             .as_ref()
-            .is_none_or(|worker| worker.config.hold_headers == HoldHeaders::GoAhead);
-        self.finish(host, Some(receiving.draft), Ending::Aborted);
-        self.state = State::Replied;
-        if ahead && !end {
-            // The body may be the upstream's, which nobody has judged. Clients go by the status.
-            let reason = "the server answered before it was sent the request";
-            let refusal = Refusal::upstream(reason, None).with_status(status);
-            self.count_refused(host, refusal.class);
-            return self.send(host, &refusal.reply);
+            .is_some_and(|worker| worker.config.hold_headers == HoldHeaders::Hold);
+        // What still comes of the request has no verdict and does not pass.
+        self.state = if held || end {
+            State::Replied
+        } else {
+            State::Emptied
+        };
+        if held {
+            return Flow::Continue;
         }
-        // The error passes; what still comes of the request has no verdict and does not.
-        Flow::Continue
+        // It may be the upstream's, which nobody has judged: clients get its status, by which they go.
+        let removed = ["www-authenticate", "mcp-session-id", "content-length"]
+            .into_iter()
+            .try_for_each(|name| host.remove_header(Direction::Response, name));
+        match removed {
+            Ok(()) => Flow::Continue,
+            Err(_) => self.bar(host),
+        }
     }
 
     fn prepare(
         &self,
         host: &dyn Host,
-        allowed: &mut Allowed,
+        allowed: &Allowed,
         end: bool,
     ) -> Result<(Plan, Ahead), HostError> {
         let headers = host.headers(Direction::Response)?;
@@ -119,10 +130,7 @@ impl Exchange {
             host.remove_header(Direction::Response, "www-authenticate")?;
         }
         let server = &allowed.endpoint.server;
-        let session = session::seal(host, server, &allowed.caller, allowed.era(), &headers)?;
-        if session == Session::Bound || allowed.era() == Era::Modern {
-            allowed.event_ids = EventIds::Bound;
-        }
+        session::seal(host, server, &allowed.caller, allowed.era(), &headers)?;
         let plan = plan(allowed, &headers, end);
         let ahead = match self
             .worker
@@ -132,8 +140,8 @@ impl Exchange {
             Some(HoldHeaders::GoAhead) => Ahead::Gone,
             _ => Ahead::Held,
         };
-        let changes_length =
-            plan == Plan::Stream || (matches!(plan, Plan::Collect(_)) && ahead == Ahead::Gone);
+        let changes_length = matches!(plan, Plan::Stream | Plan::Swallow)
+            || (matches!(plan, Plan::Collect(_)) && ahead == Ahead::Gone);
         if changes_length && headers.values("content-length").next().is_some() {
             host.remove_header(Direction::Response, "content-length")?;
         }
@@ -172,6 +180,11 @@ impl Exchange {
                 }
                 let framer = allowed.framer();
                 self.state = State::Streaming(allowed, Box::new(framer));
+                Flow::Continue
+            }
+            Plan::Swallow => {
+                self.finish_all(host, &mut allowed, Outcome::Ok);
+                self.state = State::Cut(Rest::Swallow);
                 Flow::Continue
             }
             Plan::Refuse(status, reason) => {

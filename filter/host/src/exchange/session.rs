@@ -25,25 +25,6 @@ pub(super) enum Session {
     Bound,
 }
 
-/// Whose ids of events are: what comes after one of them is for who has got it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EventIds {
-    /// The session's, which is the caller's.
-    Bound,
-    /// Nobody's, as far as the server knows: they are sealed.
-    Sealed,
-}
-
-impl EventIds {
-    /// Those of an answer to a request of that session.
-    pub(super) fn of(session: Session) -> Self {
-        match session {
-            Session::None => Self::Sealed,
-            Session::Bound => Self::Bound,
-        }
-    }
-}
-
 /// Opens the session id of a request, so that the upstream gets its own.
 ///
 /// # Errors
@@ -74,16 +55,16 @@ pub(super) fn open(
     Ok(Session::Bound)
 }
 
-/// Opens the id of the event after which a stream is to go on.
+/// Opens the id of the event after which a stream is to go on. A session does not stand for it: many a
+/// server keeps the events of all sessions in one place, and looks at the id alone.
 ///
 /// # Errors
-/// When it is neither one that the caller has got, nor one of a session that is the caller's.
+/// When it is not one that the caller has got.
 pub(super) fn open_event(
     host: &dyn Host,
     server: &Server,
     caller: &Caller,
     headers: &RequestHeaders<'_>,
-    session: Session,
 ) -> Result<(), Refusal> {
     let Some(sealed) = headers.last_event_id else {
         return Ok(());
@@ -92,14 +73,13 @@ pub(super) fn open_event(
         let binding = &server.binding;
         binding.open(Bound::Event, &caller.identity, sealed)
     });
-    match (opened, session) {
-        (Some(id), _) => Ok(host.set_header(Direction::Request, LAST_EVENT_ID, id)?),
-        (None, Session::Bound) => Ok(()),
-        (None, Session::None) => Err(Refusal::event()),
+    match opened {
+        Some(id) => Ok(host.set_header(Direction::Request, LAST_EVENT_ID, id)?),
+        None => Err(Refusal::event()),
     }
 }
 
-/// Seals the session id of an answer, and says whether there is one.
+/// Seals the session id of an answer.
 ///
 /// # Errors
 /// The host's. An id that nobody could send back is taken away.
@@ -109,27 +89,28 @@ pub(super) fn seal(
     caller: &Caller,
     era: Era,
     headers: &HeaderPairs,
-) -> Result<Session, HostError> {
+) -> Result<(), HostError> {
     if headers.values(HEADER).next().is_none() {
-        return Ok(Session::None);
+        return Ok(());
     }
     let id = headers
         .single(HEADER)
-        .filter(|id| era == Era::Legacy && id.iter().all(u8::is_ascii_graphic))
+        .filter(|id| era == Era::Legacy && !id.is_empty() && id.iter().all(u8::is_ascii_graphic))
         .and_then(|id| std::str::from_utf8(id).ok());
-    let Some(id) = id else {
-        host.remove_header(Direction::Response, HEADER)?;
-        return Ok(Session::None);
-    };
-    let sealed = server.binding.seal(Bound::Session, &caller.identity, id);
-    host.set_header(Direction::Response, HEADER, &sealed)?;
-    Ok(Session::Bound)
+    match id {
+        Some(id) => {
+            let sealed = server.binding.seal(Bound::Session, &caller.identity, id);
+            host.set_header(Direction::Response, HEADER, &sealed)
+        }
+        None => host.remove_header(Direction::Response, HEADER),
+    }
 }
 
 impl Allowed {
     /// An event with its id as this caller may have it.
     pub(super) fn seal_id(&self, event: Event) -> Event {
-        if self.event_ids == EventIds::Bound {
+        if self.era() == Era::Modern {
+            // Streams are not resumed there.
             return event;
         }
         let (binding, identity) = (&self.endpoint.server.binding, &self.caller.identity);

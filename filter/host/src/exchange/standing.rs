@@ -45,13 +45,14 @@ impl Exchange {
             Changed::Gone => {
                 return ended(Refused::Policy, "the server is no longer governed here");
             }
+            // The token itself is not kept, so that it cannot be verified again.
+            Changed::Verification => {
+                let reason = "what tokens are verified by has changed; open the stream again";
+                return ended(Refused::Token, reason);
+            }
             Changed::Policy => &allowed.endpoint,
         };
         let server = &endpoint.server;
-        if !server.issuers.contains(&allowed.caller.identity.issuer) {
-            let reason = "the server no longer accepts tokens of this issuer";
-            return ended(Refused::Token, reason);
-        }
         if let Standing::Listen(request) = &allowed.standing {
             let questioner = Questioner {
                 server,
@@ -83,8 +84,13 @@ impl Exchange {
         self.snapshot = Some(now);
         match found {
             Some(endpoint) => {
+                let same = endpoint.token_scope == allowed.endpoint.token_scope;
                 allowed.endpoint = endpoint;
-                Changed::Policy
+                if same {
+                    Changed::Policy
+                } else {
+                    Changed::Verification
+                }
             }
             None => Changed::Gone,
         }
@@ -139,6 +145,8 @@ enum Changed {
     Nothing,
     /// Something of the policy, perhaps of another server.
     Policy,
+    /// Audiences, issuers or their keys.
+    Verification,
     /// The server is gone.
     Gone,
 }

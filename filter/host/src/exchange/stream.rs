@@ -78,6 +78,17 @@ impl Exchange {
         Flow::Continue
     }
 
+    /// A piece of the body of an error that came before the verdict.
+    pub(super) fn empty(&mut self, host: &dyn Host, size: usize) -> Flow {
+        match host.replace_body(Direction::Response, size, &[]) {
+            Ok(()) => {
+                self.state = State::Emptied;
+                Flow::Continue
+            }
+            Err(_) => self.bar(host),
+        }
+    }
+
     /// The host failed in the middle of a stream. Nothing can be said any more; nothing unjudged passes.
     fn broken(&mut self, host: &dyn Host, mut allowed: Box<Allowed>, error: HostError) -> Flow {
         host.log(

@@ -207,7 +207,8 @@ pub(super) async fn batch(world: &World, rng: &mut Rng) -> anyhow::Result<Ended>
     }))
 }
 
-/// A notification or the answer to a server's request, to which no answer is due.
+/// A notification or the answer to a server's request, to which no answer is due. Without a session they go
+/// nowhere, and the client cannot tell.
 pub(super) async fn unanswered(world: &World, rng: &mut Rng) -> anyhow::Result<Ended> {
     let body = if rng.bool() {
         json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": world.number() } })

@@ -152,3 +152,14 @@ fn answers_in_batches_are_judged_one_by_one() {
     assert_eq!(driver.client, b"");
     assert_eq!(host.with(|inner| inner.replies[0].status), 502);
 }
+
+#[test]
+fn a_subscription_is_no_part_of_a_batch() {
+    let listen = json!({ "notifications": { "resourceSubscriptions": ["docs://a/x"] } });
+    let came = send(&batch(&[rpc("subscriptions/listen", listen)]), &[]);
+    assert_eq!(
+        (came.status, came.upstream.as_slice()),
+        (Some(200), &b""[..])
+    );
+    assert_eq!(came.body[0]["error"]["code"], -32600);
+}

@@ -429,3 +429,66 @@ fn the_verdict_is_published() {
         assert_eq!(published.get(key).map(String::as_str), Some(value), "{key}");
     }
 }
+
+/// Many a server says `Accepted` to what is due no answer, as whatever it takes for text.
+#[test]
+fn what_nobody_waits_for_is_swallowed() {
+    let note = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+    for media in ["text/html; charset=utf-8", "application/octet-stream"] {
+        for (config, body) in [
+            (HOLD, &b"Accepted"[..]),
+            (GO_AHEAD, b"Accepted"),
+            (HOLD, b""),
+        ] {
+            let host = FakeHost::new();
+            let worker = testing::worker(&host, config);
+            let mut driver = answered(&host, &worker, note);
+            let headers = [
+                (":status", "202"),
+                ("content-type", media),
+                ("content-length", "8"),
+            ];
+            let flow = driver.response(&headers, &[body], End::Empty);
+            assert_eq!(flow, Flow::Continue);
+            assert_eq!(driver.client, b"");
+            host.with(|inner| {
+                assert!(inner.replies.is_empty() && inner.resets == 0);
+                assert_eq!(inner.headers[1].single("content-length"), None);
+            });
+            driver.exchange.done(&host);
+            assert_eq!(testing::events(&worker)[0].outcome, "ok");
+        }
+    }
+}
+
+/// Where headers go ahead, an upstream can answer before it is sent the request: nobody judged that.
+#[test]
+fn an_early_error_goes_on_without_its_body() {
+    let list = list_answer(7);
+    for (config, passes) in [(HOLD, true), (GO_AHEAD, false)] {
+        let host = FakeHost::new();
+        let worker = testing::worker(&host, config);
+        let mut driver = Driver::new(&host, &worker);
+        let half = &call("get_order", json!({}))[..9];
+        driver.request(&headers(&bearer(&["support"]), &[]), &[half], End::Open);
+        let answer = [
+            (":status", "401"),
+            ("content-type", "application/json"),
+            ("content-length", "300"),
+            (
+                "www-authenticate",
+                "Bearer resource_metadata=\"https://else\"",
+            ),
+            ("mcp-session-id", "s-1"),
+        ];
+        driver.response(&answer, &[&list[..20], &list[20..]], End::Piece);
+        assert_eq!(driver.client, if passes { list.as_slice() } else { b"" });
+        host.with(|inner| {
+            for name in ["www-authenticate", "mcp-session-id", "content-length"] {
+                assert_eq!(inner.headers[1].single(name).is_some(), passes, "{name}");
+            }
+        });
+        driver.body(Direction::Request, &[half], End::Piece);
+        assert_eq!(driver.upstream, b"");
+    }
+}

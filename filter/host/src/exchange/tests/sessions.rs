@@ -124,7 +124,7 @@ fn the_modern_era_has_no_sessions() {
 fn an_id_that_no_client_could_send_is_taken_away() {
     let host = FakeHost::new();
     let worker = testing::worker(&host, HOLD);
-    for ids in [&["a b"][..], &["é"], &["1", "2"]] {
+    for ids in [&["a b"][..], &["é"], &[""], &["1", "2"]] {
         let mut driver = answered(&host, &worker, &rpc("initialize", json!({})));
         let mut answer = JSON.to_vec();
         answer.extend(ids.iter().map(|id| ("mcp-session-id", *id)));
@@ -189,7 +189,7 @@ fn last_id(host: &FakeHost, worker: &Rc<Worker>, more: &[(&str, &str)]) -> Strin
     last.split_once("\r\n").unwrap().0.trim().to_owned()
 }
 
-/// Events that belong to no session are their receiver's: who could name them could have them sent again.
+/// Many a server keeps the events of all sessions in one place: who could name one could have it sent again.
 #[test]
 fn a_stream_is_resumed_by_its_receiver_only() {
     let host = FakeHost::new();
@@ -210,19 +210,65 @@ fn a_stream_is_resumed_by_its_receiver_only() {
             came.status.ok_or(String::from_utf8(id).unwrap())
         })
     };
-    let id = last_id(&host, &worker, &[]);
-    assert!(id.ends_with(".e-2") && id.len() > 20, "{id}");
-    assert_eq!(resumed(&ann, &id, &[]), Err("e-2".to_owned()));
-    for (who, id) in [(&bob, id.as_str()), (&ann, "e-2"), (&ann, "")] {
-        assert_eq!(resumed(who, id, &[]), Ok(404), "{id}");
-    }
-
-    // In a session they are the session's, and pass as they are.
     let session = opened(&host, &worker, &ann, "2025-06-18").unwrap();
     let session = [("mcp-session-id", session.as_str())];
-    assert_eq!(last_id(&host, &worker, &session), "e-2");
-    assert_eq!(resumed(&ann, "e-2", &session), Err("e-2".to_owned()));
-    assert_eq!(resumed(&bob, "e-2", &session), Ok(404));
-    // One from before the session is opened too.
-    assert_eq!(resumed(&ann, &id, &session), Err("e-2".to_owned()));
+    let bobs = opened(&host, &worker, &bob, "2025-06-18").unwrap();
+    let bobs = [("mcp-session-id", bobs.as_str())];
+    for from in [&[][..], &session] {
+        let id = last_id(&host, &worker, from);
+        assert!(id.ends_with(".e-2") && id.len() > 20, "{id}");
+        for to in [&[][..], &session] {
+            assert_eq!(resumed(&ann, &id, to), Err("e-2".to_owned()));
+            for invented in ["e-2", "e-1", ""] {
+                assert_eq!(resumed(&ann, invented, to), Ok(404), "{invented}");
+            }
+        }
+        for to in [&[][..], &bobs] {
+            assert_eq!(resumed(&bob, &id, to), Ok(404));
+        }
+    }
+    // It means something to a GET only.
+    let more = [("last-event-id", "e-2")];
+    let came = run_on(
+        &host,
+        &worker,
+        &headers(&ann, &more),
+        &[&rpc("ping", json!({}))],
+        End::Piece,
+    );
+    assert_eq!(came.status, None);
+    host.with(|inner| assert_eq!(inner.headers[0].single("last-event-id"), None));
+}
+
+#[test]
+fn a_request_is_cancelled_within_its_session() {
+    let host = FakeHost::new();
+    let worker = testing::worker(&host, HOLD);
+    let ann = bearer(&["support"]);
+    let cancelled =
+        br#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    let came = run_on(
+        &host,
+        &worker,
+        &headers(&ann, &[]),
+        &[cancelled],
+        End::Piece,
+    );
+    assert_eq!(
+        (came.status, came.upstream.as_slice()),
+        (Some(202), &b""[..])
+    );
+    let session = opened(&host, &worker, &ann, "2025-06-18").unwrap();
+    let more = [("mcp-session-id", session.as_str())];
+    let came = run_on(
+        &host,
+        &worker,
+        &headers(&ann, &more),
+        &[cancelled],
+        End::Piece,
+    );
+    assert_eq!(
+        (came.status, came.upstream.as_slice()),
+        (None, &cancelled[..])
+    );
 }

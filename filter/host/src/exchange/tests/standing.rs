@@ -166,3 +166,25 @@ fn news_of_hidden_resources_are_dropped() {
     driver.body(Direction::Response, &[&events], End::Open);
     assert_eq!(driver.client, [NOTE, NOTE].concat());
 }
+
+/// The token is not kept, so that nobody can say whether it would still be accepted.
+#[test]
+fn a_stream_ends_when_what_tokens_are_verified_by_changes() {
+    for change in [
+        |catalog: &mut Catalog| catalog.insert_issuer("v2".into(), testing::issuer()),
+        |catalog: &mut Catalog| {
+            let mut server = testing::server_resource("crm", "/crm/mcp", &[]);
+            server.audiences = vec!["else".into()];
+            let server = crate::server::Server::new(server, "v2".into()).unwrap();
+            catalog.insert_server(server);
+        },
+    ] {
+        let host = FakeHost::new();
+        let worker = testing::worker(&host, HOLD);
+        let mut driver = get(&host, &worker);
+        put(&worker, change);
+        driver.body(Direction::Response, &[NOTE], End::Open);
+        let resets = host.with(|inner| inner.resets);
+        assert_eq!((driver.client.as_slice(), resets), (NOTE, 1));
+    }
+}

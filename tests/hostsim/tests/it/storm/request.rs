@@ -170,7 +170,9 @@ fn allows(policy: Policy, message: &Value) -> bool {
             params["ref"]["name"] == "greet" || document(&params["ref"]["uri"])
         }
         "tools/list" | "prompts/list" | "resources/list" | "resources/templates/list" => true,
-        "initialize" | "ping" | "notifications/initialized" | "notifications/cancelled" => true,
+        "initialize" | "ping" | "notifications/initialized" => true,
+        // What is cancelled belongs to a session, and none of these does.
+        "notifications/cancelled" => false,
         // Whether the gateway answers it by itself or the server does, it asks for nothing.
         "logging/setLevel" => true,
         _ => false,
