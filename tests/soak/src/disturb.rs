@@ -8,6 +8,9 @@ use gatehold_harness::{Harness, HarnessError};
 use crate::documents::{ISSUER_FILE, POLICY_FILE, issuer, policy};
 use crate::tally::Tally;
 
+/// What the tally calls a changed issuer.
+pub const ISSUER_CHANGES: &str = "changes of an issuer";
+
 /// When the next disturbances come.
 #[derive(Debug)]
 pub struct Disturber {
@@ -64,7 +67,7 @@ impl Disturber {
             harness
                 .documents
                 .write(ISSUER_FILE, &issuer(self.changed))?;
-            tally.disturbed("changes of an issuer");
+            tally.disturbed(ISSUER_CHANGES);
             self.issue = now + Duration::from_secs(self.rng.u64(20..60));
         }
         if let Some(start) = self.start {

@@ -96,6 +96,12 @@ impl Tally {
         *count = count.saturating_add(1);
     }
 
+    /// How often that was done to the system.
+    #[must_use]
+    pub fn disturbances(&self, what: &'static str) -> u64 {
+        self.counts().disturbances.get(what).copied().unwrap_or(0)
+    }
+
     /// Keeps something that must not happen.
     pub fn violation(&self, what: impl Into<String>) {
         let mut counts = self.counts();

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
+use crate::disturb::ISSUER_CHANGES;
 use crate::tally::Outcome;
 use crate::world::World;
 
@@ -123,6 +124,12 @@ impl Kind {
         }
     }
 
+    /// Whether a stream stays open meanwhile. It ends, without a word on a GET, when what tokens are verified by
+    /// has changed.
+    fn is_standing(self) -> bool {
+        matches!(self, Self::Session | Self::Everything | Self::Listen)
+    }
+
     /// Whether nothing goes wrong on purpose, so that nothing may go wrong.
     fn is_faultless(self) -> bool {
         !matches!(self, Self::Reset | Self::Corpus)
@@ -164,10 +171,21 @@ pub async fn run(world: Arc<World>, kind: Kind, mut rng: Rng) {
         ));
         return;
     };
-    let (outcome, said) = match ended {
+    let (mut outcome, said) = match ended {
         Ok(ended) => (ended.outcome, ended.said),
         Err(error) => (Outcome::Broken, format!("{error:#}")),
     };
+    let cut = ["reading a body", "the GET stream ended"];
+    if outcome == Outcome::Broken
+        && kind.is_standing()
+        && cut.iter().any(|cut| said.contains(cut))
+        && world.tally.disturbances(ISSUER_CHANGES) > 0
+    {
+        outcome = Outcome::Left;
+        world
+            .tally
+            .disturbed("streams that ended with an issuer's change");
+    }
     if outcome == Outcome::Broken && kind.is_faultless() {
         world
             .tally
