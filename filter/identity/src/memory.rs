@@ -25,7 +25,12 @@ pub struct TokenMemory {
     max_bytes: usize,
     young: Generation,
     old: Generation,
+    /// When expired tokens are dropped next, in Unix seconds.
+    sweep_at: u64,
 }
+
+/// Seconds between two looks for expired tokens.
+const SWEEP_SECONDS: u64 = 60;
 
 #[derive(Debug, Default)]
 struct Generation {
@@ -41,12 +46,18 @@ impl TokenMemory {
             max_bytes,
             young: Generation::default(),
             old: Generation::default(),
+            sweep_at: 0,
         }
     }
 
     /// The identity of `token` in `scope`, if it was verified there and is still valid at `now`
     /// (Unix seconds).
     pub fn get(&mut self, token: &str, scope: &str, now: u64) -> Option<Arc<Identity>> {
+        if now >= self.sweep_at {
+            self.sweep_at = now.saturating_add(SWEEP_SECONDS);
+            self.young.sweep(now);
+            self.old.sweep(now);
+        }
         let key = Key::new(token, scope);
         if let Some(identity) = self.young.entries.get(&key) {
             if now < identity.expires_at {
@@ -80,7 +91,7 @@ impl TokenMemory {
         self.old = Generation::default();
     }
 
-    /// Number of tokens that are remembered, expired ones included until they are asked for or dropped.
+    /// Number of tokens that are remembered, expired ones included until they are asked for or swept out.
     pub fn len(&self) -> usize {
         self.young.entries.len() + self.old.entries.len()
     }
@@ -111,6 +122,21 @@ impl TokenMemory {
 }
 
 impl Generation {
+    fn sweep(&mut self, now: u64) {
+        let Self { entries, bytes } = self;
+        entries.retain(|_, identity| {
+            let stays = now < identity.expires_at;
+            if !stays {
+                *bytes = bytes.saturating_sub(size_of_identity(identity));
+            }
+            stays
+        });
+        // A burst of tokens leaves no table behind that nobody needs.
+        if entries.len() < entries.capacity() / 4 {
+            entries.shrink_to_fit();
+        }
+    }
+
     fn remove(&mut self, key: &Key) -> Option<Arc<Identity>> {
         let identity = self.entries.remove(key)?;
         self.bytes = self.bytes.saturating_sub(size_of_identity(&identity));

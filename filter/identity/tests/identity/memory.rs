@@ -43,6 +43,26 @@ fn a_second_insert_replaces() {
 }
 
 #[test]
+fn expired_tokens_are_swept_out() {
+    let mut memory = TokenMemory::new(1000, 1 << 20);
+    assert!(memory.get("t", "", 0).is_none());
+    for index in 0..100 {
+        memory.insert(&format!("t{index}"), "", identity("short", 50));
+        memory.insert(&format!("u{index}"), "", identity("long", 500));
+    }
+    let bytes = memory.bytes();
+    // Whichever token is asked for, once a minute.
+    assert!(memory.get("other", "", 59).is_none());
+    assert_eq!(memory.len(), 200);
+    assert!(memory.get("other", "", 60).is_none());
+    assert_eq!(memory.len(), 100);
+    assert!(memory.bytes() < bytes && memory.bytes() > 0);
+    assert!(memory.get("u7", "", 61).is_some());
+    assert!(memory.get("u7", "", 500).is_none());
+    assert_eq!((memory.len(), memory.bytes()), (0, 0));
+}
+
+#[test]
 fn what_is_in_use_stays() {
     let mut memory = TokenMemory::new(8, 1 << 20);
     memory.insert("busy", "", identity("busy", 100));
