@@ -123,6 +123,28 @@ pub trait Host {
     fn log(&self, level: Level, message: &str);
 }
 
+/// All `size` bytes of what is buffered; without any, the host is not asked.
+///
+/// # Errors
+/// The host's, and [`HostError::Malformed`] when it gives fewer or more: nothing may be judged by a part.
+pub fn whole_body(
+    host: &dyn Host,
+    direction: Direction,
+    size: usize,
+) -> Result<Vec<u8>, HostError> {
+    if size == 0 {
+        return Ok(Vec::new());
+    }
+    let body = host.body(direction, size)?;
+    if body.len() == size {
+        Ok(body)
+    } else {
+        Err(HostError::Malformed {
+            call: "get_buffer_bytes",
+        })
+    }
+}
+
 /// The host as the root context sees it.
 pub trait RootHost: Host {
     /// The plugin's configuration.

@@ -246,7 +246,10 @@ const KNOWN: [&str; 14] = [
 
 /// The name as this module spells it, if it is one of [`KNOWN`].
 fn known(name: &[u8]) -> Result<Option<&'static str>, HeaderError> {
-    let Some(known) = KNOWN.into_iter().find(|known| same(name, known.as_bytes())) else {
+    let Some(known) = KNOWN
+        .into_iter()
+        .find(|known| same_header(name, known.as_bytes()))
+    else {
         return Ok(None);
     };
     match known {
@@ -256,8 +259,9 @@ fn known(name: &[u8]) -> Result<Option<&'static str>, HeaderError> {
     }
 }
 
-/// Whether a server may take both for the same name: CGI has neither case nor hyphens.
-fn same(left: &[u8], right: &[u8]) -> bool {
+/// Whether a server may take both for the same header name: CGI has neither case nor hyphens.
+#[must_use]
+pub fn same_header(left: &[u8], right: &[u8]) -> bool {
     let fold = |byte: &u8| match byte {
         b'_' => b'-',
         other => other.to_ascii_lowercase(),
@@ -273,7 +277,7 @@ const MAX_PARAMS: usize = 64;
 
 fn is_param(name: &[u8]) -> bool {
     name.get(..PARAM.len())
-        .is_some_and(|start| same(start, PARAM))
+        .is_some_and(|start| same_header(start, PARAM))
 }
 
 fn param<'a>(name: &'a [u8], value: &[u8], seen: &mut Vec<&'a [u8]>) -> Result<(), HeaderError> {
@@ -282,7 +286,7 @@ fn param<'a>(name: &'a [u8], value: &[u8], seen: &mut Vec<&'a [u8]>) -> Result<(
     }
     let rest = String::from_utf8_lossy(name.get(PARAM.len()..).unwrap_or_default());
     let shown = format!("mcp-param-{}", excerpt(&rest));
-    if seen.iter().any(|earlier| same(earlier, name)) {
+    if seen.iter().any(|earlier| same_header(earlier, name)) {
         return Err(HeaderError::Repeated(shown.into()));
     }
     seen.push(name);

@@ -36,7 +36,7 @@ pub use answer::{Answer, Outcome, answer};
 pub use batch::{MAX_BATCH, parse_batch};
 pub use canonical::canonical;
 pub use header_value::header_value;
-pub use headers::{HeaderError, RequestHeaders};
+pub use headers::{HeaderError, RequestHeaders, same_header};
 pub use limits::Limits;
 pub use media::{Media, response_media};
 pub use message::{

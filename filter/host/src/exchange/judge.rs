@@ -10,7 +10,7 @@ use crate::exchange::decide::{Answer, Questioner};
 use crate::exchange::reply::Refusal;
 use crate::exchange::request::Refused;
 use crate::exchange::{Receiving, Verb, mcp_limits, task};
-use crate::host::{Direction, Host, HostError};
+use crate::host::{Direction, Host, whole_body};
 use crate::record::Draft;
 use crate::worker::Worker;
 
@@ -29,9 +29,8 @@ pub(super) fn judge(
         Err(error) => return Err(refused(Refusal::rejected(&error, None), receiving.draft)),
     };
     let body = match (receiving.verb, receiving.size) {
-        (_, 0) => Ok(Vec::new()),
-        (Verb::Post, size) => body(host, size).map_err(Refusal::from),
-        (Verb::Get | Verb::Delete, _) => Err(Refusal::unexpected_body()),
+        (Verb::Get | Verb::Delete, 1..) => Err(Refusal::unexpected_body()),
+        (_, size) => whole_body(host, Direction::Request, size).map_err(Refusal::from),
     };
     match body {
         Err(refusal) => Err(refused(refusal, receiving.draft)),
@@ -44,17 +43,6 @@ pub(super) fn refused(refusal: Refusal, draft: Draft) -> Refused {
     Refused {
         refusal,
         draft: Some(Box::new(draft)),
-    }
-}
-
-fn body(host: &dyn Host, size: usize) -> Result<Vec<u8>, HostError> {
-    let body = host.body(Direction::Request, size)?;
-    if body.len() == size {
-        Ok(body)
-    } else {
-        Err(HostError::Malformed {
-            call: "get_buffer_bytes",
-        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The request's headers: which server, which caller, and what the upstream may see of them.
 
-use gatehold_mcp::{Era, RequestHeaders, protocol_of_headers, trace_id};
+use gatehold_mcp::{Era, RequestHeaders, protocol_of_headers, same_header, trace_id};
 
 use crate::config::{HoldHeaders, Unmatched};
 use crate::exchange::caller::{Caller, NO_KEYS, authenticate};
@@ -232,21 +232,15 @@ fn withhold(worker: &Worker, host: &dyn Host, pairs: &HeaderPairs) -> Result<(),
 }
 
 fn is_withheld(name: &[u8]) -> bool {
-    WITHHELD.iter().any(|known| same(name, known.as_bytes())) || starts_with(name, OWN_PREFIX)
+    WITHHELD
+        .iter()
+        .any(|known| same_header(name, known.as_bytes()))
+        || starts_with(name, OWN_PREFIX)
 }
 
 fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
     name.get(..prefix.len())
-        .is_some_and(|start| same(start, prefix))
-}
-
-/// Whether a server may take both for the same name: to CGI and its like `_` is `-`.
-fn same(left: &[u8], right: &[u8]) -> bool {
-    let fold = |byte: &u8| match byte {
-        b'_' => b'-',
-        other => other.to_ascii_lowercase(),
-    };
-    left.len() == right.len() && left.iter().map(fold).eq(right.iter().map(fold))
+        .is_some_and(|start| same_header(start, prefix))
 }
 
 /// Refuses trailers that some server might take for headers: what decides was read before the body, and
@@ -257,7 +251,9 @@ pub(super) fn check_trailers(host: &dyn Host) -> Result<(), Refusal> {
         is_withheld(name)
             || name.starts_with(b":")
             || starts_with(name, b"mcp-")
-            || DECIDING.iter().any(|known| same(name, known.as_bytes()))
+            || DECIDING
+                .iter()
+                .any(|known| same_header(name, known.as_bytes()))
     };
     match trailers.iter().find(|(name, _)| decides(name)) {
         Some((name, _)) => Err(Refusal::trailer(&String::from_utf8_lossy(name))),

@@ -6,7 +6,7 @@ use crate::config::HoldHeaders;
 use crate::exchange::allowed::{Allowed, Judged, Standing};
 use crate::exchange::reply::{Refusal, UPSTREAM};
 use crate::exchange::{Ahead, Exchange, Receiving, Rest, State, session};
-use crate::host::{Direction, Flow, HeaderPairs, Host, HostError};
+use crate::host::{Direction, Flow, HeaderPairs, Host, HostError, whole_body};
 use crate::record::Ending;
 
 /// What the headers of a response ask for.
@@ -285,17 +285,7 @@ fn rewrite(
     ahead: Ahead,
     size: usize,
 ) -> Result<(), Refusal> {
-    let body = if size == 0 {
-        Vec::new()
-    } else {
-        host.body(Direction::Response, size)?
-    };
-    if body.len() != size {
-        return Err(HostError::Malformed {
-            call: "get_buffer_bytes",
-        }
-        .into());
-    }
+    let body = whole_body(host, Direction::Response, size)?;
     let new = match allowed.judge(&body) {
         Err(error) => return Err(Refusal::upstream(&error.to_string(), allowed.id())),
         Ok(Judged::Same) => return Ok(()),

@@ -9,7 +9,7 @@ use crate::exchange::allowed::{Allowed, Asked, Judged};
 use crate::exchange::response::upstream_code;
 use crate::exchange::standing::Over;
 use crate::exchange::{Exchange, Rest, State};
-use crate::host::{Direction, Flow, Host, HostError, Level};
+use crate::host::{Direction, Flow, Host, HostError, Level, whole_body};
 use crate::metrics::Refused;
 
 /// What became of one piece of a stream.
@@ -41,9 +41,7 @@ impl Exchange {
             Ok(passed) => passed,
             Err(error) => return self.broken(host, allowed, error),
         };
-        let Passed {
-            mut bytes, broken, ..
-        } = passed;
+        let Passed { mut bytes, broken } = passed;
         if end && broken.is_none() {
             bytes.extend(allowed.judge_tail(framer.finish()));
             framer = Box::new(allowed.framer());
@@ -107,16 +105,7 @@ fn pass(
     framer: &mut Framer,
     size: usize,
 ) -> Result<Passed, HostError> {
-    let chunk = if size == 0 {
-        Vec::new()
-    } else {
-        host.body(Direction::Response, size)?
-    };
-    if chunk.len() != size {
-        return Err(HostError::Malformed {
-            call: "get_buffer_bytes",
-        });
-    }
+    let chunk = whole_body(host, Direction::Response, size)?;
     let broken = framer.push(&chunk).err();
     let mut passed = Passed {
         bytes: Vec::with_capacity(size),

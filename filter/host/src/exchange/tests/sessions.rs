@@ -133,32 +133,34 @@ fn an_id_that_no_client_could_send_is_taken_away() {
     }
 }
 
-/// Without a session, anybody could answer what the server asked somebody else.
-#[test]
-fn responses_belong_to_a_session() {
+/// A message that goes nowhere without a session, and on as it is within one.
+#[track_caller]
+fn check_needs_a_session(message: &[u8]) {
     let host = FakeHost::new();
     let worker = testing::worker(&host, HOLD);
     let ann = bearer(&["support"]);
-    let response = br#"{"jsonrpc":"2.0","id":0,"result":{"action":"accept"}}"#;
-    let came = run_on(&host, &worker, &headers(&ann, &[]), &[response], End::Piece);
+    let send = |more: &[(&str, &str)]| {
+        let headers = headers(&ann, more);
+        run_on(&host, &worker, &headers, &[message], End::Piece)
+    };
+    let came = send(&[]);
     assert_eq!(
         (came.status, came.upstream.as_slice()),
         (Some(202), &b""[..])
     );
     assert_eq!(came.events[0].effect, "deny");
-
     let session = opened(&host, &worker, &ann, "2025-06-18").unwrap();
-    let more = [("mcp-session-id", session.as_str())];
-    let came = run_on(
-        &host,
-        &worker,
-        &headers(&ann, &more),
-        &[response],
-        End::Piece,
-    );
-    assert_eq!(
-        (came.status, came.upstream.as_slice()),
-        (None, &response[..])
+    let came = send(&[("mcp-session-id", session.as_str())]);
+    assert_eq!((came.status, came.upstream.as_slice()), (None, message));
+}
+
+/// Without a session, anybody could answer what the server asked somebody else, or cancel what somebody else
+/// asked the server.
+#[test]
+fn responses_and_cancellations_belong_to_a_session() {
+    check_needs_a_session(br#"{"jsonrpc":"2.0","id":0,"result":{"action":"accept"}}"#);
+    check_needs_a_session(
+        br#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#,
     );
 }
 
@@ -238,37 +240,4 @@ fn a_stream_is_resumed_by_its_receiver_only() {
     );
     assert_eq!(came.status, None);
     host.with(|inner| assert_eq!(inner.headers[0].single("last-event-id"), None));
-}
-
-#[test]
-fn a_request_is_cancelled_within_its_session() {
-    let host = FakeHost::new();
-    let worker = testing::worker(&host, HOLD);
-    let ann = bearer(&["support"]);
-    let cancelled =
-        br#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
-    let came = run_on(
-        &host,
-        &worker,
-        &headers(&ann, &[]),
-        &[cancelled],
-        End::Piece,
-    );
-    assert_eq!(
-        (came.status, came.upstream.as_slice()),
-        (Some(202), &b""[..])
-    );
-    let session = opened(&host, &worker, &ann, "2025-06-18").unwrap();
-    let more = [("mcp-session-id", session.as_str())];
-    let came = run_on(
-        &host,
-        &worker,
-        &headers(&ann, &more),
-        &[cancelled],
-        End::Piece,
-    );
-    assert_eq!(
-        (came.status, came.upstream.as_slice()),
-        (None, &cancelled[..])
-    );
 }
