@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::error::HarnessError;
 use crate::http::{Call, Reply};
+use crate::place::Place;
 use crate::process::{Process, command};
 use crate::tools::Tools;
 
@@ -14,6 +15,7 @@ use crate::tools::Tools;
 #[derive(Debug)]
 pub struct Control {
     process: Process,
+    place: Place,
     program: PathBuf,
     folder: PathBuf,
     grpc: SocketAddr,
@@ -31,11 +33,26 @@ impl Control {
         grpc: u16,
         http: u16,
     ) -> Result<Self, HarnessError> {
+        Self::start_in(&Place::Processes, tools, folder, grpc, http).await
+    }
+
+    /// As [`Control::start`], where `place` says.
+    ///
+    /// # Errors
+    /// As [`Control::start`].
+    pub async fn start_in(
+        place: &Place,
+        tools: &Tools,
+        folder: &Path,
+        grpc: u16,
+        http: u16,
+    ) -> Result<Self, HarnessError> {
         let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let (process, grpc, http) =
-            launch(&tools.gatehold, folder, local(grpc), local(http)).await?;
+            launch(place, &tools.gatehold, folder, local(grpc), local(http)).await?;
         Ok(Self {
             process,
+            place: place.clone(),
             program: tools.gatehold.clone(),
             folder: folder.to_path_buf(),
             grpc,
@@ -119,7 +136,8 @@ impl Control {
     /// # Errors
     /// As [`Control::start`].
     pub async fn restart(&mut self) -> Result<(), HarnessError> {
-        self.process = launch(&self.program, &self.folder, self.grpc, self.http)
+        let (place, program) = (&self.place, &self.program);
+        self.process = launch(place, program, &self.folder, self.grpc, self.http)
             .await?
             .0;
         Ok(())
@@ -160,6 +178,7 @@ fn data(folder: &Path) -> PathBuf {
 }
 
 async fn launch(
+    place: &Place,
     program: &Path,
     folder: &Path,
     grpc: SocketAddr,
@@ -175,7 +194,7 @@ async fn launch(
         .arg(data(folder))
         .arg("--ports-file")
         .arg(&ports);
-    let mut process = Process::start("control", folder, start)?;
+    let mut process = Process::start_in(place, "control", folder, start).await?;
     let (grpc, http) = process
         .ready(async |_| {
             let text = std::fs::read_to_string(&ports).map_err(|error| error.to_string())?;

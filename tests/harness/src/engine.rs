@@ -1,4 +1,5 @@
-//! Whether Envoy can run in a container here: a local engine answers and has the image, or can pull it soon enough.
+//! Whether programs can run in containers here: a local engine answers; for Envoy it also has the image, or can pull it
+//! soon enough.
 
 use std::collections::HashMap;
 use std::env;
@@ -11,7 +12,8 @@ use futures_util::StreamExt;
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::models::SystemInfo;
 use testcontainers::bollard::query_parameters::{
-    CreateImageOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveImageOptions,
 };
 use testcontainers::core::client::docker_client_instance;
 use tokio::sync::OnceCell;
@@ -23,7 +25,7 @@ use crate::error::HarnessError;
 pub(crate) const IMAGE: &str = "envoyproxy/envoy";
 /// Its tag.
 pub(crate) const TAG: &str = "v1.40.0";
-/// Label of our containers; its value is what [`owner`] says.
+/// Label of our containers and images; its value is what [`owner`] says.
 pub(crate) const OWNER: &str = "gatehold.harness.owner";
 
 /// Variable that chooses how Envoy runs.
@@ -89,7 +91,30 @@ pub(crate) async fn remove(docker: &Docker, container: &str) {
     .await;
 }
 
+/// What a local engine that answers calls itself; `Err` is why programs cannot run in containers here. Found out once
+/// per process.
+pub(crate) async fn answers() -> Result<String, String> {
+    static FOUND: OnceCell<Result<String, String>> = OnceCell::const_new();
+    FOUND.get_or_init(ask).await.clone()
+}
+
+/// Removes the containers and images of this process.
+pub(crate) async fn sweep() {
+    if answers().await.is_err() {
+        return;
+    }
+    if let (Some(ours), Ok(docker)) = (owner(), docker_client_instance().await) {
+        remove_if(&docker, |owner| owner == ours).await;
+    }
+}
+
 async fn find() -> Result<(), String> {
+    answers().await?;
+    let docker = docker_client_instance().await.map_err(|e| e.to_string())?;
+    have_image(&docker).await
+}
+
+async fn ask() -> Result<String, String> {
     if !cfg!(target_os = "linux") {
         return Err("only Linux gives a container this machine's loopback interface".to_owned());
     }
@@ -115,7 +140,10 @@ async fn find() -> Result<(), String> {
         .map_err(|error| format!("the container engine does not say what it is ({error})"))?;
     shares_loopback(&info)?;
     remove_orphans(&docker).await;
-    have_image(&docker).await
+    Ok(format!(
+        "container engine {}",
+        info.server_version.unwrap_or_default()
+    ))
 }
 
 /// Refuses engines whose "host" is not this machine.
@@ -164,23 +192,35 @@ async fn have_image(docker: &Docker) -> Result<(), String> {
 
 /// Removes what test processes left that were killed before they could clean up.
 async fn remove_orphans(docker: &Docker) {
+    let Some(household) = household() else { return };
+    let gone = |owner: &str| {
+        let process = owner.strip_prefix(&household);
+        process.is_some_and(|process| !Path::new("/proc").join(process).exists())
+    };
+    remove_if(docker, gone).await;
+}
+
+/// Removes our containers, and then our images, whose owner is one of these.
+async fn remove_if(docker: &Docker, chosen: impl Fn(&str) -> bool) {
     let filters = HashMap::from([("label", vec![OWNER])]);
-    let options = ListContainersOptionsBuilder::new()
+    let containers = ListContainersOptionsBuilder::new()
         .all(true)
         .filters(&filters)
         .build();
-    let (Some(household), Ok(Ok(containers))) = (
-        household(),
-        timeout(ANSWER, docker.list_containers(Some(options))).await,
-    ) else {
-        return;
-    };
-    for container in containers {
+    let listed = timeout(ANSWER, docker.list_containers(Some(containers))).await;
+    for container in listed.ok().and_then(Result::ok).into_iter().flatten() {
         let owner = container.labels.as_ref().and_then(|all| all.get(OWNER));
-        let process = owner.and_then(|owner| owner.strip_prefix(&household));
-        let gone = process.is_some_and(|process| !Path::new("/proc").join(process).exists());
-        if let (true, Some(id)) = (gone, container.id) {
+        if let (true, Some(id)) = (owner.is_some_and(|owner| chosen(owner)), container.id) {
             remove(docker, &id).await;
+        }
+    }
+    let images = ListImagesOptionsBuilder::new().filters(&filters).build();
+    let listed = timeout(ANSWER, docker.list_images(Some(images))).await;
+    for image in listed.ok().and_then(Result::ok).into_iter().flatten() {
+        if image.labels.get(OWNER).is_some_and(|owner| chosen(owner)) {
+            // One that somebody uses stays.
+            let removed = docker.remove_image(&image.id, None::<RemoveImageOptions>, None);
+            let _ = timeout(ANSWER, removed).await;
         }
     }
 }

@@ -10,16 +10,28 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::bootstrap::{BOOTSTRAP, Bootstrap};
-use crate::docker::{Container, Files};
+use crate::docker::{Container, Image, Plan};
 use crate::engine::{self, IMAGE, MODE, Mode, TAG};
 use crate::error::HarnessError;
 use crate::http::{Call, Reply};
+use crate::place::Place;
 use crate::process::{Process, command, tail};
 use crate::tools::Tools;
 use crate::wait::until;
 
 /// How long it may take to compile the filter and to listen.
 const START: Duration = Duration::from_secs(60);
+
+/// What Envoy reads and writes, each under the path that it has here.
+#[derive(Debug)]
+struct Files<'a> {
+    /// Bootstrap.
+    folder: &'a Path,
+    /// The filter.
+    wasm: &'a Path,
+    /// Where Envoy writes its admin address, below `folder`.
+    admin: &'a Path,
+}
 
 /// How Envoy runs.
 #[derive(Debug)]
@@ -39,11 +51,26 @@ pub struct Envoy {
 }
 
 impl Envoy {
-    /// Starts it in `folder`, where its bootstrap and its log are written.
+    /// Starts it in `folder`, where its bootstrap and its log are written. It runs in a container where that works, or
+    /// as the environment chooses.
     ///
     /// # Errors
     /// When it ends early or does not listen in time.
     pub async fn start(
+        tools: &Tools,
+        folder: &Path,
+        bootstrap: &Bootstrap<'_>,
+        workers: u32,
+    ) -> Result<Self, HarnessError> {
+        Self::start_in(None, tools, folder, bootstrap, workers).await
+    }
+
+    /// As [`Envoy::start`], at a place that the caller has chosen.
+    ///
+    /// # Errors
+    /// As [`Envoy::start`].
+    pub async fn start_in(
+        place: Option<&Place>,
         tools: &Tools,
         folder: &Path,
         bootstrap: &Bootstrap<'_>,
@@ -83,10 +110,17 @@ impl Envoy {
         ];
         let files = Files {
             folder,
-            wasm: &tools.wasm,
+            wasm: bootstrap.wasm,
             admin: &admin,
         };
-        let running = launch(tools, &files, &arguments, &log).await?;
+        let running = match place {
+            None => launch(tools, &files, &arguments, &log).await?,
+            Some(Place::Processes) => local(tools, &files, &arguments)?,
+            Some(Place::Containers(containers)) => {
+                let program = containers.envoy_program.as_deref();
+                contained(&containers.envoy, program, &files, &arguments, &log).await?
+            }
+        };
         let mut envoy = Self {
             running,
             log,
@@ -151,7 +185,7 @@ impl Envoy {
     /// [`HarnessError::Exited`] with the end of its log.
     pub async fn running(&mut self) -> Result<(), HarnessError> {
         match &mut self.running {
-            Running::Local(process) => process.running(),
+            Running::Local(process) => process.running().await,
             Running::Docker(container) => container.running(tail).await,
         }
     }
@@ -279,34 +313,65 @@ async fn launch(
     log: &Path,
 ) -> Result<Running, HarnessError> {
     let mode = Mode::of_environment()?;
-    let contained = match mode {
+    let started = match mode {
         Mode::Local => Err(format!("{MODE} is `local`")),
         Mode::Either | Mode::Docker => match engine::usable().await {
-            Ok(()) => Container::start(files, arguments, log.to_path_buf())
+            Ok(()) => contained(&Image::new(IMAGE, TAG), None, files, arguments, log)
                 .await
                 .map_err(|error| error.to_string()),
             Err(reason) => Err(reason),
         },
     };
-    match contained {
-        Ok(container) => {
+    match started {
+        Ok(running) => {
             say(format!(
                 "Envoy runs in containers of {IMAGE}:{TAG} ({MODE}=local prevents it)"
             ));
-            Ok(Running::Docker(Box::new(container)))
+            Ok(running)
         }
         Err(reason) if mode == Mode::Docker => Err(HarnessError::Unexpected(format!(
             "{MODE} is `docker`, but {reason}; correct that, or set it to `local`"
         ))),
         Err(reason) => {
             say(format!("Envoy runs as a local process: {reason}"));
-            Ok(Running::Local(Box::new(Process::start(
-                "envoy",
-                files.folder,
-                command(&tools.envoy, arguments),
-            )?)))
+            local(tools, files, arguments)
         }
     }
+}
+
+/// The installed program.
+fn local(tools: &Tools, files: &Files<'_>, arguments: &[String]) -> Result<Running, HarnessError> {
+    let start = command(&tools.envoy, arguments);
+    let process = Process::start("envoy", files.folder, start)?;
+    Ok(Running::Local(Box::new(process)))
+}
+
+/// `program` in a container of `image`, or what the image begins with.
+async fn contained(
+    image: &Image,
+    program: Option<&Path>,
+    files: &Files<'_>,
+    arguments: &[String],
+    log: &Path,
+) -> Result<Running, HarnessError> {
+    let program = program.map(|program| program.to_string_lossy().into_owned());
+    let plan = Plan {
+        name: "envoy",
+        image,
+        command: program
+            .into_iter()
+            .chain(arguments.iter().cloned())
+            .collect(),
+        // The script of Envoy's own image would make another user of root.
+        environment: vec![("ENVOY_UID".to_owned(), "0".to_owned())],
+        folder: files.folder,
+        reads: vec![files.folder, files.wasm],
+        writes: vec![files.admin],
+        log: log.to_path_buf(),
+        // That script turns into Envoy.
+        becomes: Some("envoy"),
+    };
+    Ok(Running::Docker(Box::new(Container::start(plan).await?)))
 }
 
 /// Says once per process which Envoy is tested. Written past the capture of test output, which hides what passes.

@@ -13,6 +13,7 @@ use crate::envoy::Envoy;
 use crate::error::HarnessError;
 use crate::http::{Call, Reply};
 use crate::peers::{Crm, Everything, Provider};
+use crate::place::Place;
 use crate::ports::Reserved;
 use crate::recorder::Recorder;
 use crate::tokens::{Algorithm, Claims, Keys};
@@ -48,6 +49,7 @@ pub struct Builder {
     folders: Vec<PathBuf>,
     fixed_ports: bool,
     wait: bool,
+    place: Option<Place>,
 }
 
 impl Builder {
@@ -130,6 +132,14 @@ impl Builder {
         self
     }
 
+    /// Where everything runs, Envoy too. Unless said otherwise Envoy runs in a container where that works, and all else
+    /// as processes.
+    #[must_use]
+    pub fn place(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
     /// Does not wait until the documents are in force, for tests of what holds before that.
     #[must_use]
     pub fn without_waiting(mut self) -> Self {
@@ -148,9 +158,12 @@ impl Builder {
         let path = folder.path().to_path_buf();
         let fixed = |port: u16| if self.fixed_ports { port } else { 0 };
 
+        let place = self.place.clone().unwrap_or_default();
         let recorder = Recorder::start().await?;
         let crm = match self.upstream {
-            Upstream::Crm => Some(Crm::start(&tools, &path, fixed(defaults::CRM)).await?),
+            Upstream::Crm => {
+                Some(Crm::start_in(&place, &tools, &path, fixed(defaults::CRM)).await?)
+            }
             Upstream::Recorder | Upstream::At(_) => None,
         };
         let desk = match self.desk {
@@ -158,16 +171,20 @@ impl Builder {
             true => {
                 let path = path.join("desk");
                 std::fs::create_dir_all(&path).map_err(HarnessError::io("create a folder"))?;
-                Some(Crm::start(&tools, &path, 0).await?)
+                Some(Crm::start_in(&place, &tools, &path, 0).await?)
             }
             false => None,
         };
         let everything = match self.everything {
-            true => Some(Everything::start(&tools, &path, fixed(defaults::EVERYTHING)).await?),
+            true => Some(
+                Everything::start_in(&place, &tools, &path, fixed(defaults::EVERYTHING)).await?,
+            ),
             false => None,
         };
         let provider = match self.provider {
-            true => Some(Provider::start(&tools, &path, fixed(defaults::PROVIDER)).await?),
+            true => {
+                Some(Provider::start_in(&place, &tools, &path, fixed(defaults::PROVIDER)).await?)
+            }
             false => None,
         };
         let reserved = if self.fixed_ports {
@@ -193,7 +210,7 @@ impl Builder {
         }
 
         let (grpc, http) = (fixed(defaults::CONTROL_GRPC), fixed(defaults::CONTROL_HTTP));
-        let control = Control::start(&tools, &path, grpc, http).await?;
+        let control = Control::start_in(&place, &tools, &path, grpc, http).await?;
         let token = match &self.signed_in {
             Some(user) => {
                 let resource = format!("http://127.0.0.1:{gateway}/crm/mcp");
@@ -222,7 +239,8 @@ impl Builder {
             },
             filter_config: self.filter_config.as_deref(),
         };
-        let envoy = Envoy::start(&tools, &path, &bootstrap, self.workers).await?;
+        let envoy =
+            Envoy::start_in(self.place.as_ref(), &tools, &path, &bootstrap, self.workers).await?;
         let harness = Harness {
             control,
             envoy,
@@ -290,6 +308,7 @@ impl Harness {
             folders: Vec::new(),
             fixed_ports: false,
             wait: true,
+            place: None,
         }
     }
 

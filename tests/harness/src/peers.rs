@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::error::HarnessError;
 use crate::http::Call;
+use crate::place::Place;
 use crate::ports;
 use crate::process::{Process, command};
 use crate::tools::Tools;
@@ -21,6 +22,7 @@ struct Peer {
 
 impl Peer {
     async fn start(
+        place: &Place,
         tools: &Tools,
         folder: &Path,
         name: &str,
@@ -29,7 +31,7 @@ impl Peer {
     ) -> Result<Self, HarnessError> {
         let mut start = command(&tools.node, [tools.peer(script)?]);
         start.args(arguments);
-        let mut process = Process::start(name, folder, start)?;
+        let mut process = Process::start_in(place, name, folder, start).await?;
         let said = process.announced().await?;
         let port = said
             .get("port")
@@ -51,9 +53,22 @@ impl Crm {
     /// # Errors
     /// When it ends early or does not listen in time.
     pub async fn start(tools: &Tools, folder: &Path, port: u16) -> Result<Self, HarnessError> {
+        Self::start_in(&Place::Processes, tools, folder, port).await
+    }
+
+    /// As `start`, where `place` says.
+    ///
+    /// # Errors
+    /// As `start`.
+    pub async fn start_in(
+        place: &Place,
+        tools: &Tools,
+        folder: &Path,
+        port: u16,
+    ) -> Result<Self, HarnessError> {
         let arguments = ["--port".to_owned(), port.to_string()];
         Ok(Self(
-            Peer::start(tools, folder, "crm", "crm.mjs", &arguments).await?,
+            Peer::start(place, tools, folder, "crm", "crm.mjs", &arguments).await?,
         ))
     }
 
@@ -108,6 +123,19 @@ impl Everything {
     /// # Errors
     /// When it ends early or does not listen in time.
     pub async fn start(tools: &Tools, folder: &Path, port: u16) -> Result<Self, HarnessError> {
+        Self::start_in(&Place::Processes, tools, folder, port).await
+    }
+
+    /// As `start`, where `place` says.
+    ///
+    /// # Errors
+    /// As `start`.
+    pub async fn start_in(
+        place: &Place,
+        tools: &Tools,
+        folder: &Path,
+        port: u16,
+    ) -> Result<Self, HarnessError> {
         let script =
             tools.peer("node_modules/@modelcontextprotocol/server-everything/dist/index.js")?;
         // It cannot choose a port itself, so another program may be faster.
@@ -117,7 +145,7 @@ impl Everything {
             let port = if port == 0 { ports::free()? } else { port };
             let mut start = command(&tools.node, [script.as_os_str(), "streamableHttp".as_ref()]);
             start.env("PORT", port.to_string());
-            let mut process = Process::start("everything", folder, start)?;
+            let mut process = Process::start_in(place, "everything", folder, start).await?;
             let listening = process
                 .ready(async |_| {
                     let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
@@ -155,9 +183,22 @@ impl Provider {
     /// # Errors
     /// When it ends early or does not listen in time.
     pub async fn start(tools: &Tools, folder: &Path, port: u16) -> Result<Self, HarnessError> {
+        Self::start_in(&Place::Processes, tools, folder, port).await
+    }
+
+    /// As `start`, where `place` says.
+    ///
+    /// # Errors
+    /// As `start`.
+    pub async fn start_in(
+        place: &Place,
+        tools: &Tools,
+        folder: &Path,
+        port: u16,
+    ) -> Result<Self, HarnessError> {
         let arguments = ["--port".to_owned(), port.to_string()];
         Ok(Self(
-            Peer::start(tools, folder, "provider", "provider.mjs", &arguments).await?,
+            Peer::start(place, tools, folder, "provider", "provider.mjs", &arguments).await?,
         ))
     }
 

@@ -1,7 +1,8 @@
-//! A child process with a log file, ended by its own id when the harness goes away.
+//! A program with a log file, as a child process or in a container, ended when the harness goes away.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -9,7 +10,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
+use crate::docker::{Container, Plan};
 use crate::error::HarnessError;
+use crate::place::Place;
 use crate::wait::until;
 
 /// Lines of a log that an error shows.
@@ -24,7 +27,13 @@ const END: Duration = Duration::from_secs(15);
 pub struct Process {
     name: String,
     log: PathBuf,
-    child: Child,
+    running: Running,
+}
+
+#[derive(Debug)]
+enum Running {
+    Child(Box<Child>),
+    Container(Box<Container>),
 }
 
 impl Process {
@@ -47,14 +56,58 @@ impl Process {
         Ok(Self {
             name: name.to_owned(),
             log,
-            child,
+            running: Running::Child(Box::new(child)),
         })
     }
 
-    /// Its id, while it runs.
+    /// As [`Process::start`], where `place` says. In a container it may write `folder`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn start_in(
+        place: &Place,
+        name: &str,
+        folder: &Path,
+        command: Command,
+    ) -> Result<Self, HarnessError> {
+        let containers = match place {
+            Place::Processes => return Self::start(name, folder, command),
+            Place::Containers(containers) => containers,
+        };
+        let command = command.as_std();
+        let text = |text: &OsStr| text.to_string_lossy().into_owned();
+        let environment = command.get_envs();
+        let log = folder.join(format!("{name}.log"));
+        let plan = Plan {
+            name,
+            image: &containers.programs,
+            command: std::iter::once(command.get_program())
+                .chain(command.get_args())
+                .map(text)
+                .collect(),
+            environment: environment
+                .filter_map(|(name, value)| Some((text(name), text(value?))))
+                .collect(),
+            folder,
+            reads: containers.reads.iter().map(PathBuf::as_path).collect(),
+            writes: vec![folder],
+            log: log.clone(),
+            becomes: None,
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            running: Running::Container(Box::new(Container::start(plan).await?)),
+            log,
+        })
+    }
+
+    /// Its id, while it runs and can be seen from here.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
-        self.child.id()
+        match &self.running {
+            Running::Child(child) => child.id(),
+            Running::Container(container) => container.id(),
+        }
     }
 
     /// All that it has printed so far.
@@ -75,9 +128,12 @@ impl Process {
     ///
     /// # Errors
     /// [`HarnessError::Exited`] with the end of its log.
-    pub fn running(&mut self) -> Result<(), HarnessError> {
-        match self
-            .child
+    pub async fn running(&mut self) -> Result<(), HarnessError> {
+        let child = match &mut self.running {
+            Running::Child(child) => child,
+            Running::Container(container) => return container.running(tail).await,
+        };
+        match child
             .try_wait()
             .map_err(HarnessError::io(format!("ask for {}", self.name)))?
         {
@@ -99,7 +155,7 @@ impl Process {
         mut ready: impl AsyncFnMut(&Self) -> Result<T, String>,
     ) -> Result<T, HarnessError> {
         let what = format!("{} is ready", self.name);
-        let answer = until(&what, START, async || match self.running() {
+        let answer = until(&what, START, async || match self.running().await {
             Err(ended) => Ok(Err(ended)),
             Ok(()) => ready(self).await.map(Ok),
         });
@@ -128,10 +184,13 @@ impl Process {
     /// # Errors
     /// When the system refuses.
     pub async fn kill(&mut self) -> Result<(), HarnessError> {
-        self.child
-            .kill()
-            .await
-            .map_err(HarnessError::io(format!("kill {}", self.name)))
+        match &mut self.running {
+            Running::Child(child) => child
+                .kill()
+                .await
+                .map_err(HarnessError::io(format!("kill {}", self.name))),
+            Running::Container(container) => container.kill().await,
+        }
     }
 
     /// Asks it to end (SIGTERM) and says how it ended.
@@ -139,14 +198,24 @@ impl Process {
     /// # Errors
     /// When it does not end in time; it is then killed.
     pub async fn terminate(&mut self) -> Result<ExitStatus, HarnessError> {
-        if let Some(id) = self.child.id() {
+        let child = match &mut self.running {
+            Running::Child(child) => child,
+            Running::Container(container) => {
+                let seconds = i32::try_from(END.as_secs()).unwrap_or(i32::MAX);
+                let code = container.stop(seconds).await?;
+                // What a shell would say of it, as the system's own word for it.
+                let code = i32::try_from(code).unwrap_or(i32::MAX);
+                return Ok(ExitStatus::from_raw((code & 0xff) << 8));
+            }
+        };
+        if let Some(id) = child.id() {
             let sent = Command::new("kill")
                 .args(["-TERM", &id.to_string()])
                 .status()
                 .await;
             sent.map_err(HarnessError::io(format!("signal {}", self.name)))?;
         }
-        if let Ok(status) = tokio::time::timeout(END, self.child.wait()).await {
+        if let Ok(status) = tokio::time::timeout(END, child.wait()).await {
             return status.map_err(HarnessError::io(format!("wait for {}", self.name)));
         }
         self.kill().await?;

@@ -61,6 +61,7 @@ impl Algorithm {
 /// One key pair per algorithm, made anew for every test process.
 #[derive(Debug)]
 pub struct Keys {
+    made: Value,
     jwks: Value,
     rs: RsaKeyPair,
     ps: RsaKeyPair,
@@ -100,8 +101,16 @@ impl Keys {
             .args(["-e", MAKE_KEYS])
             .output();
         let output = output.map_err(HarnessError::io("make keys with Node.js"))?;
-        let made: Map<String, Value> = serde_json::from_slice(&output.stdout)
+        let made = serde_json::from_slice(&output.stdout)
             .map_err(|_| unexpected(String::from_utf8_lossy(&output.stderr)))?;
+        Self::import(made)
+    }
+
+    /// The keys that another process has exported.
+    ///
+    /// # Errors
+    /// When they are no keys.
+    pub fn import(made: Value) -> Result<Self, HarnessError> {
         let private = |algorithm: Algorithm| {
             let key = made
                 .get(algorithm.kid())
@@ -110,7 +119,8 @@ impl Keys {
             key.and_then(|key| STANDARD.decode(key).ok())
                 .ok_or_else(|| unexpected("a key is missing"))
         };
-        let public: Vec<&Value> = made.values().filter_map(|key| key.get("jwk")).collect();
+        let public = made.as_object().into_iter().flat_map(Map::values);
+        let public: Vec<&Value> = public.filter_map(|key| key.get("jwk")).collect();
         Ok(Self {
             jwks: json!({ "keys": public }),
             rs: RsaKeyPair::from_pkcs8(&private(Algorithm::Rs256)?).map_err(unexpected)?,
@@ -123,7 +133,14 @@ impl Keys {
             .map_err(unexpected)?,
             ed: Ed25519KeyPair::from_pkcs8_maybe_unchecked(&private(Algorithm::EdDsa)?)
                 .map_err(unexpected)?,
+            made,
         })
+    }
+
+    /// The keys, private parts included, for another process that signs tokens of the same issuer.
+    #[must_use]
+    pub fn export(&self) -> &Value {
+        &self.made
     }
 
     /// The public keys (RFC 7517).
