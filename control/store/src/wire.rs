@@ -1,10 +1,17 @@
 //! From the messages of the audit stream.
 
-use crate::{AuditBatch, AuditEvent};
+use crate::{AuditBatch, AuditEvent, Hash};
 use gatehold_wire::audit;
+use sha2::{Digest as _, Sha256};
 
 impl From<audit::Event> for AuditEvent {
     fn from(event: audit::Event) -> Self {
+        // What has come whole is not digested in the data path.
+        let whole = !event.arguments.is_empty() && !event.arguments_cut;
+        let arguments_digest = match event.arguments_digest.is_empty() && whole {
+            true => Hash(Sha256::digest(event.arguments.as_bytes()).into()).to_string(),
+            false => event.arguments_digest,
+        };
         Self {
             id: event.id,
             time_unix_nanos: event.time_unix_nanos,
@@ -16,7 +23,7 @@ impl From<audit::Event> for AuditEvent {
             agent: event.agent,
             roles: event.roles,
             issuer: event.issuer,
-            arguments_digest: event.arguments_digest,
+            arguments_digest,
             arguments: event.arguments,
             arguments_cut: event.arguments_cut,
             effect: event.effect,

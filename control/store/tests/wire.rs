@@ -76,3 +76,27 @@ fn every_field_of_the_message_arrives() {
     assert_eq!((batch.batch, batch.dropped), (7, 3));
     assert_eq!(batch.events, [expected]);
 }
+
+#[test]
+fn arguments_that_came_whole_are_digested() {
+    let check = |arguments: &str, cut: bool, digest: &str, expected: &str| {
+        let event = audit::Event {
+            arguments: arguments.to_owned(),
+            arguments_cut: cut,
+            arguments_digest: digest.to_owned(),
+            ..audit::Event::default()
+        };
+        assert_eq!(
+            AuditEvent::from(event).arguments_digest,
+            expected,
+            "{arguments}"
+        );
+    };
+    // printf '{"a":1}' | sha256sum
+    let digest = "015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862";
+    check(r#"{"a":1}"#, false, "", digest);
+    check(r#"{"a":1}"#, false, "given", "given");
+    check(r#"{"a":"#, true, "given", "given");
+    check("", false, "given", "given");
+    check("", false, "", "");
+}

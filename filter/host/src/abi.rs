@@ -178,7 +178,7 @@ fn header_pairs(map: u32) -> Result<HeaderPairs, HostError> {
     check(CALL, status)?;
     // SAFETY: on `Ok` the host has allocated and filled the buffer for us.
     let bytes = unsafe { take(data, size) };
-    pairs::parse(&bytes).ok_or(HostError::Malformed { call: CALL })
+    pairs::parse(bytes).ok_or(HostError::Malformed { call: CALL })
 }
 
 impl Host for Abi {

@@ -5,7 +5,8 @@
 
 use std::collections::VecDeque;
 
-use gatehold_wire::audit::{AppendRequest, AppendResponse, Event};
+use gatehold_wire::append_request;
+use gatehold_wire::audit::AppendResponse;
 use prost::Message as _;
 
 /// Bounds of the queue.
@@ -72,7 +73,8 @@ pub struct AuditQueue {
     bounds: Bounds,
     sender: String,
     node: String,
-    waiting: VecDeque<(Event, usize)>,
+    /// Encoded events.
+    waiting: VecDeque<Vec<u8>>,
     sent: VecDeque<Sent>,
     next_batch: u64,
     events: usize,
@@ -114,9 +116,9 @@ impl AuditQueue {
         self.reserved = self.reserved.saturating_sub(1);
     }
 
-    /// Takes an event.
-    pub fn record(&mut self, event: Event, weight: Weight) -> Recorded {
-        let size = event.encoded_len();
+    /// Takes an event, encoded.
+    pub fn record(&mut self, event: Vec<u8>, weight: Weight) -> Recorded {
+        let size = event.len();
         let share = match weight {
             Weight::Promised | Weight::Known => 1,
             Weight::Anonymous => 2,
@@ -131,7 +133,7 @@ impl AuditQueue {
         }
         self.events += 1;
         self.bytes += size;
-        self.waiting.push_back((event, size));
+        self.waiting.push_back(event);
         Recorded::Queued
     }
 
@@ -143,27 +145,20 @@ impl AuditQueue {
         if self.waiting.is_empty() && self.dropped == 0 {
             return None;
         }
-        let (mut events, mut bytes) = (Vec::new(), 0);
-        while let Some((event, size)) = self.waiting.pop_front() {
-            if !events.is_empty()
-                && (events.len() >= self.bounds.batch_events
-                    || bytes + size > self.bounds.batch_bytes)
-            {
-                self.waiting.push_front((event, size));
+        let (mut count, mut bytes) = (0, 0);
+        for event in &self.waiting {
+            let full =
+                count >= self.bounds.batch_events || bytes + event.len() > self.bounds.batch_bytes;
+            if count > 0 && full {
                 break;
             }
-            bytes += size;
-            events.push(event);
+            count += 1;
+            bytes += event.len();
         }
-        let count = events.len();
-        let request = AppendRequest {
-            sender: self.sender.clone(),
-            batch: self.next_batch,
-            node: self.node.clone(),
-            events,
-            dropped: std::mem::take(&mut self.dropped),
-        };
-        let message = request.encode_to_vec();
+        let events = self.waiting.iter().take(count).map(Vec::as_slice);
+        let dropped = std::mem::take(&mut self.dropped);
+        let message = append_request(&self.sender, self.next_batch, &self.node, events, dropped);
+        self.waiting.drain(..count);
         self.sent.push_back(Sent {
             batch: self.next_batch,
             events: count,
@@ -208,6 +203,7 @@ impl AuditQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gatehold_wire::audit::{AppendRequest, Event};
     use proptest::prelude::*;
 
     const SMALL: Bounds = Bounds {
@@ -222,11 +218,12 @@ mod tests {
         AuditQueue::new("s".into(), "n".into(), SMALL)
     }
 
-    fn event(id: usize) -> Event {
-        Event {
+    fn event(id: usize) -> Vec<u8> {
+        let event = Event {
             id: id.to_string(),
             ..Event::default()
-        }
+        };
+        event.encode_to_vec()
     }
 
     fn ack(batch: u64) -> Vec<u8> {

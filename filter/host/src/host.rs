@@ -5,6 +5,8 @@
 
 use thiserror::Error;
 
+pub use crate::pairs::HeaderPairs;
+
 /// A host call that did not succeed.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum HostError {
@@ -53,35 +55,6 @@ pub enum Level {
     Error,
     /// The worker is about to end.
     Critical,
-}
-
-/// Header names and values as raw bytes, in order, repeated headers included.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HeaderPairs(pub Vec<(Vec<u8>, Vec<u8>)>);
-
-impl HeaderPairs {
-    /// All pairs in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_slice(), value.as_slice()))
-    }
-
-    /// Values of a header; `name` in lower case.
-    pub fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter()
-            .filter(move |(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| value)
-    }
-
-    /// The only value of a header; nothing when it is absent or repeated.
-    pub fn single(&self, name: &str) -> Option<&[u8]> {
-        let mut values = self.values(name);
-        match (values.next(), values.next()) {
-            (Some(value), None) => Some(value),
-            _ => None,
-        }
-    }
 }
 
 /// A reply of the filter's own, sent instead of what the upstream would say.

@@ -11,8 +11,10 @@
 mod abi;
 pub mod audit;
 pub mod backoff;
+pub mod caller;
 pub mod config;
 pub mod exchange;
+pub mod hex;
 pub mod host;
 pub mod metrics;
 pub mod pairs;

@@ -3,50 +3,104 @@
 //! Layout, all integers little-endian `u32`: count, then (name length, value length) per pair, then
 //! name, NUL, value, NUL per pair.
 
-use crate::host::HeaderPairs;
-
 /// Pairs beyond this are refused; Envoy's own default limit is 100 headers.
 const MAX_PAIRS: usize = 4096;
 
-/// Reads a pair list. Nothing when it is cut, or names lengths that are not there.
-pub fn parse(bytes: &[u8]) -> Option<HeaderPairs> {
+/// Header names and values as raw bytes, in order, repeated headers included: the list as the host gave it,
+/// which was found to be whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderPairs(Vec<u8>);
+
+impl HeaderPairs {
+    /// These pairs.
+    pub fn of<T: AsRef<[u8]>>(pairs: &[(T, T)]) -> Self {
+        Self(serialize(pairs))
+    }
+
+    /// All pairs in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let (count, sizes, data) = parts(&self.0).unwrap_or_default();
+        Pairs { count, sizes, data }
+    }
+
+    /// Values of a header; `name` in lower case.
+    pub fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.iter()
+            .filter(move |(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
+    }
+
+    /// The only value of a header; nothing when it is absent or repeated.
+    pub fn single(&self, name: &str) -> Option<&[u8]> {
+        let mut values = self.values(name);
+        match (values.next(), values.next()) {
+            (Some(value), None) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// Takes a pair list. Nothing when it is cut, or names lengths that are not there.
+pub fn parse(bytes: Vec<u8>) -> Option<HeaderPairs> {
     if bytes.is_empty() {
         return Some(HeaderPairs::default());
     }
+    let (count, sizes, data) = parts(&bytes)?;
+    let whole = Pairs { count, sizes, data }.count() == count;
+    whole.then_some(HeaderPairs(bytes))
+}
+
+/// How many pairs, their lengths, their texts.
+fn parts(bytes: &[u8]) -> Option<(usize, &[u8], &[u8])> {
     let (count, rest) = split_u32(bytes)?;
     if count > MAX_PAIRS {
         return None;
     }
-    let (mut sizes, mut data) = rest.split_at_checked(count.checked_mul(8)?)?;
-    let mut pairs = Vec::with_capacity(count);
-    for _ in 0..count {
-        let (name_size, more) = split_u32(sizes)?;
-        let (value_size, more) = split_u32(more)?;
-        sizes = more;
-        let (name, more) = split_terminated(data, name_size)?;
-        let (value, more) = split_terminated(more, value_size)?;
-        data = more;
-        pairs.push((name.to_vec(), value.to_vec()));
+    let (sizes, data) = rest.split_at_checked(count.checked_mul(8)?)?;
+    Some((count, sizes, data))
+}
+
+/// The pairs that are left of a list. It ends early when one is cut.
+struct Pairs<'a> {
+    count: usize,
+    sizes: &'a [u8],
+    data: &'a [u8],
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.count = self.count.checked_sub(1)?;
+        let (name_size, sizes) = split_u32(self.sizes)?;
+        let (value_size, sizes) = split_u32(sizes)?;
+        let (name, data) = split_terminated(self.data, name_size)?;
+        let (value, data) = split_terminated(data, value_size)?;
+        (self.sizes, self.data) = (sizes, data);
+        Some((name, value))
     }
-    Some(HeaderPairs(pairs))
 }
 
 /// Writes a pair list.
-pub fn serialize(pairs: &[(&str, &str)]) -> Vec<u8> {
-    let size = pairs
-        .iter()
+pub fn serialize<T: AsRef<[u8]>>(pairs: &[(T, T)]) -> Vec<u8> {
+    let texts = || {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.as_ref(), value.as_ref()))
+    };
+    let size = texts()
         .map(|(name, value)| name.len() + value.len() + 10)
         .sum::<usize>();
     let mut bytes = Vec::with_capacity(size + 4);
     push_u32(&mut bytes, pairs.len());
-    for (name, value) in pairs {
+    for (name, value) in texts() {
         push_u32(&mut bytes, name.len());
         push_u32(&mut bytes, value.len());
     }
-    for (name, value) in pairs {
-        bytes.extend_from_slice(name.as_bytes());
+    for (name, value) in texts() {
+        bytes.extend_from_slice(name);
         bytes.push(0);
-        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(value);
         bytes.push(0);
     }
     bytes
@@ -77,7 +131,7 @@ mod tests {
     #[test]
     fn reads_what_it_writes() {
         let bytes = serialize(&[(":path", "/mcp"), ("empty", "")]);
-        let pairs = parse(&bytes).unwrap();
+        let pairs = parse(bytes.clone()).unwrap();
         assert_eq!(pairs.single(":path"), Some(b"/mcp".as_slice()));
         assert_eq!(pairs.single("empty"), Some(b"".as_slice()));
     }
@@ -86,9 +140,9 @@ mod tests {
     fn refuses_what_is_cut() {
         let bytes = serialize(&[("a", "b"), ("c", "d")]);
         for end in 1..bytes.len() {
-            assert_eq!(parse(&bytes[..end]), None, "cut at {end}");
+            assert_eq!(parse(bytes[..end].to_vec()), None, "cut at {end}");
         }
-        assert_eq!(parse(&u32::MAX.to_le_bytes()), None);
+        assert_eq!(parse(u32::MAX.to_le_bytes().to_vec()), None);
     }
 
     #[test]
@@ -97,7 +151,7 @@ mod tests {
         let at = bytes.len() - 2;
         bytes[at] = 0xff;
         assert_eq!(
-            parse(&bytes).unwrap().single("x-bad"),
+            parse(bytes.clone()).unwrap().single("x-bad"),
             Some([0xff].as_slice())
         );
     }
@@ -105,7 +159,11 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = parse(&bytes);
+            if let Some(pairs) = parse(bytes) {
+                let again: Vec<_> = pairs.iter().collect();
+                let copy = parse(serialize(&again)).unwrap();
+                prop_assert_eq!(copy.iter().collect::<Vec<_>>(), again);
+            }
         }
     }
 }

@@ -1,8 +1,10 @@
-//! Identifiers: unique across workers, not secrets.
+//! Randomness of the host: identifiers, which are unique across workers and no secrets, and numbers that are
+//! secrets as long as nobody is told.
 
 use std::cell::Cell;
-use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+
+use crate::hex::hex;
 
 /// A source of identifiers, seeded by the host's randomness.
 ///
@@ -35,12 +37,11 @@ impl Random {
     /// 16 random bytes in hex.
     pub fn id(&self) -> String {
         let [high, low] = self.pair();
-        let mut id = String::with_capacity(32);
-        let _ = write!(id, "{high:016x}{low:016x}");
-        id
+        hex(&((u128::from(high) << 64) | u128::from(low)).to_be_bytes())
     }
 
-    fn pair(&self) -> [u64; 2] {
+    /// 128 random bits.
+    pub fn pair(&self) -> [u64; 2] {
         let count = self.counter.get();
         self.counter.set(count.wrapping_add(1));
         // SipHash of a counter under random keys.

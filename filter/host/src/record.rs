@@ -1,14 +1,20 @@
 //! The audit event of one exchange while it is being written.
 
+use std::rc::Rc;
+use std::sync::Arc;
+
 use gatehold_engine::{Decision, Effect};
 use gatehold_identity::Identity;
 use gatehold_mcp::{Era, Id, Map, Outcome, Value};
-use gatehold_wire::audit::Event;
+use gatehold_wire::EventRef;
 use sha2::{Digest as _, Sha256};
 
 use crate::audit::Weight;
+use crate::caller::Caller;
+use crate::hex::hex;
 use crate::host::Host;
 use crate::server::AuditArguments;
+use crate::snapshot::Endpoint;
 use crate::worker::{Slot, Worker};
 
 /// Bytes of the canonical arguments that an event carries.
@@ -35,12 +41,62 @@ pub enum Ending {
 }
 
 /// An event that is not recorded yet. Recording consumes it, so that there is exactly one.
+///
+/// It holds on to what it is about rather than to copies: most of it is only written when events are kept.
 #[derive(Debug)]
 pub struct Draft {
-    event: Event,
-    weight: Weight,
+    id: String,
+    started: u64,
+    endpoint: Rc<Endpoint>,
+    caller: Option<Arc<Caller>>,
+    method: String,
+    request_id: Option<Id>,
+    trace_id: Option<String>,
+    era: Option<Era>,
+    target: String,
+    arguments: Option<Arguments>,
+    effect: &'static str,
+    /// Whether it was judged by the server's policy.
+    decided: bool,
+    decision: Option<Rc<Decision>>,
+    /// Instead of the decision's.
+    reason: Option<String>,
+    shown: u32,
+    hidden: u32,
+    records: bool,
     slot: Slot,
     course: Course,
+}
+
+/// Arguments as an event has them.
+#[derive(Debug)]
+struct Arguments {
+    /// In hex; empty when it follows from the whole text.
+    digest: String,
+    text: String,
+    cut: bool,
+}
+
+impl Arguments {
+    fn of(arguments: &Map<String, Value>, keep: AuditArguments) -> Self {
+        let mut text = gatehold_mcp::canonical(arguments);
+        let end = match keep {
+            AuditArguments::Full => floor_char_boundary(&text, MAX_ARGUMENTS),
+            AuditArguments::Digest => 0,
+        };
+        let cut = end < text.len();
+        // Control digests what it gets whole: hashing would be the most of what an event costs here.
+        let digest = match cut {
+            true => hex(&Sha256::digest(text.as_bytes())),
+            false => String::new(),
+        };
+        text.truncate(end);
+        Self {
+            digest,
+            text,
+            cut: cut && keep == AuditArguments::Full,
+        }
+    }
 }
 
 /// Whether the request went on to the upstream.
@@ -52,16 +108,25 @@ enum Course {
 
 impl Draft {
     /// Begins the event of a request that arrived at `now` (nanoseconds).
-    pub fn new(id: String, now: u64, server: &str) -> Self {
-        let event = Event {
-            id,
-            time_unix_nanos: now,
-            server: server.to_owned(),
-            ..Event::default()
-        };
+    pub fn new(worker: &Worker, now: u64, endpoint: &Rc<Endpoint>) -> Self {
         Self {
-            event,
-            weight: Weight::Anonymous,
+            id: worker.random.id(),
+            started: now,
+            endpoint: Rc::clone(endpoint),
+            caller: None,
+            method: String::new(),
+            request_id: None,
+            trace_id: None,
+            era: None,
+            target: String::new(),
+            arguments: None,
+            effect: "",
+            decided: false,
+            decision: None,
+            reason: None,
+            shown: 0,
+            hidden: 0,
+            records: worker.records(),
             slot: Slot::Unneeded,
             course: Course::Judged,
         }
@@ -69,104 +134,77 @@ impl Draft {
 
     /// The event's id.
     pub fn id(&self) -> &str {
-        &self.event.id
+        &self.id
     }
 
     /// When the request arrived, in nanoseconds.
     pub fn started(&self) -> u64 {
-        self.event.time_unix_nanos
+        self.started
     }
 
     /// Says who asks.
-    pub fn identify(&mut self, identity: &Identity) {
-        self.weight = Weight::Known;
-        self.event.user = clip(&identity.user);
-        self.event.agent = clip(&identity.agent);
-        self.event.roles = identity
-            .roles
-            .iter()
-            .take(MAX_ENTRIES)
-            .map(|role| clip(role))
-            .collect();
-        self.event.issuer = clip(&identity.issuer);
+    pub fn identify(&mut self, caller: &Arc<Caller>) {
+        self.caller = Some(Arc::clone(caller));
     }
 
     /// Says what is asked, as far as the envelope tells.
     pub fn message(&mut self, method: &str, id: Option<&Id>, trace_id: Option<String>) {
-        self.event.method = clip(method);
-        self.event.request_id = id.map(|id| clip(&written(id))).unwrap_or_default();
-        self.event.trace_id = trace_id.unwrap_or_default();
+        if self.records {
+            self.method = clip(method).to_owned();
+            self.request_id = id.cloned();
+            self.trace_id = trace_id;
+        }
     }
 
     /// Says in which era.
     pub fn era(&mut self, era: Era) {
-        self.event.era = match era {
-            Era::Legacy => "legacy",
-            Era::Modern => "modern",
-        }
-        .to_owned();
+        self.era = Some(era);
     }
 
     /// Says which tool, prompt or resource.
     pub fn target(&mut self, target: &str) {
-        self.event.target = clip(target);
+        self.target = clip(target).to_owned();
     }
 
     /// Says with which arguments.
     pub fn arguments(&mut self, arguments: &Map<String, Value>, keep: AuditArguments) {
-        if arguments.is_empty() {
+        if arguments.is_empty() || !self.records {
             return;
         }
-        let canonical = gatehold_mcp::canonical(arguments);
-        self.event.arguments_digest = hex(&Sha256::digest(canonical.as_bytes()));
-        if keep == AuditArguments::Full {
-            let end = floor_char_boundary(&canonical, MAX_ARGUMENTS);
-            self.event.arguments_cut = end < canonical.len();
-            self.event.arguments = canonical.get(..end).unwrap_or_default().to_owned();
-        }
+        self.arguments = Some(Arguments::of(arguments, keep));
     }
 
     /// Says what policy decided.
-    pub fn decision(&mut self, decision: &Decision, policy_version: &str) {
-        self.event.effect = match decision.effect {
+    pub fn decision(&mut self, decision: &Rc<Decision>) {
+        self.effect = match decision.effect {
             Effect::Allow => "allow",
             Effect::Hold(_) => "hold",
             Effect::Deny => "deny",
-        }
-        .to_owned();
-        self.event.rules = decision
-            .rules
-            .iter()
-            .take(MAX_ENTRIES)
-            .map(|rule| clip(rule))
-            .collect();
-        self.event.reason = clip(&decision.reason);
-        let errors = decision.errors.iter().take(MAX_ENTRIES);
-        self.event.errors = errors
-            .map(|error| clip(&format!("{}: {}", error.rule, error.message)))
-            .collect();
-        self.event.policy_version = policy_version.to_owned();
+        };
+        self.decided = true;
+        self.decision = Some(Rc::clone(decision));
+        self.reason = None;
     }
 
     /// Says that no rule was needed.
-    pub fn permitted(&mut self, policy_version: &str) {
-        self.event.effect = "allow".to_owned();
-        self.event.policy_version = policy_version.to_owned();
+    pub fn permitted(&mut self) {
+        self.effect = "allow";
+        self.decided = true;
     }
 
     /// Says that it, or the answer to what was allowed, was refused, and why.
     pub fn refused(&mut self, reason: &str) {
-        if self.course == Course::Judged && self.event.effect != "hold" {
-            self.event.effect = "deny".to_owned();
+        if self.course == Course::Judged && self.effect != "hold" {
+            self.effect = "deny";
         }
-        self.event.reason = clip(reason);
+        self.reason = Some(clip(reason).to_owned());
     }
 
     /// Says what became of a list; pages add up.
     pub fn list(&mut self, shown: usize, hidden: usize) {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        self.event.shown = self.event.shown.saturating_add(count(shown));
-        self.event.hidden = self.event.hidden.saturating_add(count(hidden));
+        self.shown = self.shown.saturating_add(count(shown));
+        self.hidden = self.hidden.saturating_add(count(hidden));
     }
 
     /// Says that the request goes on to the upstream, and takes over the room that is kept for its event.
@@ -182,52 +220,102 @@ impl Draft {
 
     /// The rules that decided, the user and the target, for the access log.
     pub fn verdict(&self) -> [(&'static str, &str); 5] {
+        let rule = self.decision.as_ref().and_then(|it| it.rules.first());
         [
-            ("gatehold.effect", &self.event.effect),
-            ("gatehold.reason", &self.event.reason),
-            (
-                "gatehold.rule",
-                self.event.rules.first().map_or("", String::as_str),
-            ),
-            ("gatehold.user", &self.event.user),
-            ("gatehold.tool", &self.event.target),
+            ("gatehold.effect", self.effect),
+            ("gatehold.reason", self.reason()),
+            ("gatehold.rule", rule.map_or("", String::as_str)),
+            ("gatehold.user", self.identity().map_or("", |it| &it.user)),
+            ("gatehold.tool", &self.target),
         ]
     }
 
     /// Records the event.
-    pub fn finish(mut self, worker: &Worker, host: &dyn Host, ending: Ending) {
-        let started = self.started();
-        let now = host.now().unwrap_or(started);
-        self.event.duration_micros = now.saturating_sub(started) / 1000;
-        let outcome = match ending {
-            Ending::Refused { code, status } => {
-                self.event.error_code = code;
-                self.event.status = status;
-                match self.course {
-                    Course::Judged => "denied",
-                    Course::Passed => "error",
-                }
-            }
-            Ending::Aborted => "aborted",
-            Ending::Answered(outcome) => match outcome {
-                Outcome::Ok => "ok",
-                Outcome::ToolError => "tool_error",
-                Outcome::Error(code) => {
-                    self.event.error_code = code;
-                    "error"
-                }
-                Outcome::InputRequired => "input_required",
-                Outcome::Task => "task",
-                Outcome::Unknown => "unknown",
-            },
-        };
-        self.event.outcome = outcome.to_owned();
+    pub fn finish(self, worker: &Worker, host: &dyn Host, ending: Ending) {
         worker.release(&self.slot);
-        let weight = match self.slot {
-            Slot::Reserved => Weight::Promised,
-            Slot::Unneeded => self.weight,
+        if !self.records {
+            return;
+        }
+        let now = host.now().unwrap_or(self.started);
+        let weight = match (&self.slot, &self.caller) {
+            (Slot::Reserved, _) => Weight::Promised,
+            (Slot::Unneeded, Some(_)) => Weight::Known,
+            (Slot::Unneeded, None) => Weight::Anonymous,
         };
-        worker.record(host, self.event, weight);
+        worker.record(host, self.encode(now, ending), weight);
+    }
+
+    fn encode(&self, now: u64, ending: Ending) -> Vec<u8> {
+        let (outcome, error_code, status) = match ending {
+            Ending::Refused { code, status } if self.course == Course::Judged => {
+                ("denied", code, status)
+            }
+            Ending::Refused { code, status } => ("error", code, status),
+            Ending::Aborted => ("aborted", 0, 0),
+            Ending::Answered(Outcome::Ok) => ("ok", 0, 0),
+            Ending::Answered(Outcome::ToolError) => ("tool_error", 0, 0),
+            Ending::Answered(Outcome::Error(code)) => ("error", code, 0),
+            Ending::Answered(Outcome::InputRequired) => ("input_required", 0, 0),
+            Ending::Answered(Outcome::Task) => ("task", 0, 0),
+            Ending::Answered(Outcome::Unknown) => ("unknown", 0, 0),
+        };
+        let server = &self.endpoint.server;
+        let identity = self.identity();
+        let said = |text: fn(&Identity) -> &str| identity.map_or("", |it| clip(text(it)));
+        let decision = self.decision.as_deref();
+        let (rules, errors) = decision.map_or((&[][..], &[][..]), |it| (&it.rules, &it.errors));
+        let errors: Vec<String> = errors
+            .iter()
+            .take(MAX_ENTRIES)
+            .map(|error| format!("{}: {}", error.rule, error.message))
+            .collect();
+        let request_id = self.request_id.as_ref().map(written).unwrap_or_default();
+        let arguments = self.arguments.as_ref();
+        let event = EventRef {
+            id: &self.id,
+            time_unix_nanos: self.started,
+            server: &server.name,
+            era: match self.era {
+                None => "",
+                Some(Era::Legacy) => "legacy",
+                Some(Era::Modern) => "modern",
+            },
+            method: &self.method,
+            target: &self.target,
+            user: said(|it| &it.user),
+            agent: said(|it| &it.agent),
+            roles: identity.map_or(Vec::new(), |it| clipped(&it.roles)),
+            issuer: said(|it| &it.issuer),
+            arguments_digest: arguments.map_or("", |it| &it.digest),
+            arguments: arguments.map_or("", |it| &it.text),
+            arguments_cut: arguments.is_some_and(|it| it.cut),
+            effect: self.effect,
+            rules: clipped(rules),
+            reason: clip(self.reason()),
+            errors: clipped(&errors),
+            outcome,
+            error_code,
+            duration_micros: now.saturating_sub(self.started) / 1000,
+            trace_id: self.trace_id.as_deref().unwrap_or_default(),
+            request_id: clip(&request_id),
+            policy_version: match self.decided {
+                true => &server.version,
+                false => "",
+            },
+            hidden: self.hidden,
+            shown: self.shown,
+            status,
+        };
+        event.encode()
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        self.caller.as_ref().map(|caller| &caller.identity)
+    }
+
+    fn reason(&self) -> &str {
+        let decided = self.decision.as_ref().map(|decision| &decision.reason);
+        self.reason.as_ref().or(decided).map_or("", String::as_str)
     }
 }
 
@@ -240,9 +328,17 @@ fn written(id: &Id) -> String {
 }
 
 /// Text from outside, cut to a bound.
-fn clip(text: &str) -> String {
+fn clip(text: &str) -> &str {
     let end = floor_char_boundary(text, MAX_TEXT);
-    text.get(..end).unwrap_or_default().to_owned()
+    text.get(..end).unwrap_or_default()
+}
+
+fn clipped(texts: &[String]) -> Vec<&str> {
+    texts
+        .iter()
+        .take(MAX_ENTRIES)
+        .map(|text| clip(text))
+        .collect()
 }
 
 fn floor_char_boundary(text: &str, most: usize) -> usize {
@@ -253,20 +349,6 @@ fn floor_char_boundary(text: &str, most: usize) -> usize {
         .rev()
         .find(|&at| text.is_char_boundary(at))
         .unwrap_or(0)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |value: u8| {
-        DIGITS
-            .get(usize::from(value))
-            .copied()
-            .map_or('0', char::from)
-    };
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
 }
 
 #[cfg(test)]
@@ -286,15 +368,25 @@ mod tests {
             [("text".to_owned(), Value::String("x".repeat(MAX_ARGUMENTS)))]
                 .into_iter()
                 .collect();
-        let mut draft = Draft::new("1".into(), 0, "s");
-        draft.arguments(&arguments, AuditArguments::Full);
-        assert!(draft.event.arguments_cut);
-        assert_eq!(draft.event.arguments.len(), MAX_ARGUMENTS);
-        assert_eq!(draft.event.arguments_digest.len(), 64);
+        let cut = Arguments::of(&arguments, AuditArguments::Full);
+        assert!(cut.cut);
+        assert_eq!(cut.text.len(), MAX_ARGUMENTS);
+        assert_eq!(cut.digest.len(), 64);
 
-        let mut draft = Draft::new("1".into(), 0, "s");
-        draft.arguments(&arguments, AuditArguments::Digest);
-        assert_eq!(draft.event.arguments, "");
-        assert_eq!(draft.event.arguments_digest.len(), 64);
+        let digested = Arguments::of(&arguments, AuditArguments::Digest);
+        assert!(!digested.cut);
+        assert_eq!(digested.text, "");
+        assert_eq!(digested.digest, cut.digest);
+    }
+
+    #[test]
+    fn what_is_kept_whole_is_digested_by_control() {
+        let arguments: Map<String, Value> =
+            [("a".to_owned(), Value::Bool(true))].into_iter().collect();
+        let whole = Arguments::of(&arguments, AuditArguments::Full);
+        assert_eq!(
+            (whole.text.as_str(), whole.digest.as_str()),
+            ("{\"a\":true}", "")
+        );
     }
 }

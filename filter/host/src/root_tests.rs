@@ -165,7 +165,8 @@ fn events_leave_in_batches_and_again_after_a_reconnect() {
         Event {
             id: "e".into(),
             ..Event::default()
-        },
+        }
+        .encode_to_vec(),
         crate::audit::Weight::Known,
     );
     root.tick(&host);
@@ -206,7 +207,11 @@ fn a_draining_root_does_not_wait_for_ever() {
     let mut root = root(&host);
     root.tick(&host);
     let worker = root.worker().unwrap();
-    worker.record(&host, Event::default(), crate::audit::Weight::Known);
+    worker.record(
+        &host,
+        Event::default().encode_to_vec(),
+        crate::audit::Weight::Known,
+    );
     assert!(!root.done());
     for _ in 0..=DRAIN_TICKS + 5 {
         root.tick(&host);

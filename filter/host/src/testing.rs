@@ -115,17 +115,17 @@ impl Host for FakeHost {
 
     fn set_header(&self, direction: Direction, name: &str, value: &str) -> Result<(), HostError> {
         self.call("set_header", |inner| {
-            let pairs = &mut inner.headers[at(direction)].0;
-            pairs.retain(|(key, _)| key != name.as_bytes());
+            let held = &mut inner.headers[at(direction)];
+            let mut pairs = without(held, name);
             pairs.push((name.into(), value.into()));
+            *held = HeaderPairs::of(&pairs);
         })
     }
 
     fn remove_header(&self, direction: Direction, name: &str) -> Result<(), HostError> {
         self.call("remove_header", |inner| {
-            inner.headers[at(direction)]
-                .0
-                .retain(|(key, _)| key != name.as_bytes());
+            let held = &mut inner.headers[at(direction)];
+            *held = HeaderPairs::of(&without(held, name));
         })
     }
 
@@ -524,6 +524,12 @@ impl<'a> Driver<'a> {
 }
 
 pub(crate) fn pairs(headers: &[(&str, &str)]) -> HeaderPairs {
-    let pair = |(name, value): &(&str, &str)| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
-    HeaderPairs(headers.iter().map(pair).collect())
+    HeaderPairs::of(headers)
+}
+
+fn without(pairs: &HeaderPairs, name: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let others = pairs.iter().filter(|(key, _)| *key != name.as_bytes());
+    others
+        .map(|(key, value)| (key.to_vec(), value.to_vec()))
+        .collect()
 }

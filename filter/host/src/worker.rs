@@ -7,9 +7,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use gatehold_identity::TokenMemory;
-use gatehold_wire::audit::Event;
 
 use crate::audit::{AuditQueue, Bounds, Recorded, Weight};
+use crate::caller::Caller;
 use crate::config::{Audit, AuditOverflow, Config};
 use crate::host::Host;
 use crate::metrics::{Counter, Metrics};
@@ -29,7 +29,7 @@ pub struct Worker {
     /// What is in force; nothing before the first push.
     pub snapshot: RefCell<Option<Rc<Snapshot>>>,
     /// Verified tokens.
-    pub tokens: RefCell<TokenMemory>,
+    pub tokens: RefCell<TokenMemory<Caller>>,
     /// Events on their way to control.
     pub audit: RefCell<AuditQueue>,
     /// Counters.
@@ -57,12 +57,17 @@ impl Worker {
         Self {
             config,
             snapshot: RefCell::new(None),
-            tokens: RefCell::new(TokenMemory::new(TOKENS, TOKEN_BYTES)),
+            tokens: RefCell::new(TokenMemory::new(TOKENS, TOKEN_BYTES, random.pair())),
             audit: RefCell::new(audit),
             metrics,
             random,
             open: Cell::new(0),
         }
+    }
+
+    /// Whether there are events at all.
+    pub fn records(&self) -> bool {
+        self.config.audit == Audit::On
     }
 
     /// Keeps room for the event of a request that is about to be allowed. Nothing when there is no room
@@ -84,11 +89,8 @@ impl Worker {
         }
     }
 
-    /// Hands an event to the queue.
-    pub fn record(&self, host: &dyn Host, event: Event, weight: Weight) {
-        if self.config.audit == Audit::Off {
-            return;
-        }
+    /// Hands an encoded event to the queue.
+    pub fn record(&self, host: &dyn Host, event: Vec<u8>, weight: Weight) {
         let counter = match self.audit.borrow_mut().record(event, weight) {
             Recorded::Queued => Counter::AuditQueued,
             Recorded::Dropped => Counter::AuditDropped,

@@ -22,5 +22,5 @@ pub use error::TokenError;
 pub use identity::Identity;
 pub use issuer::{Algorithm, ClaimMapping, Issuer};
 pub use keys::{KeyError, KeySet, SkippedKey};
-pub use memory::TokenMemory;
+pub use memory::{Remember, TokenMemory};
 pub use verify::{MAX_TOKEN_BYTES, verify};

@@ -1,30 +1,40 @@
 //! Tokens that have been verified, until they expire.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::mem;
 use std::sync::Arc;
 
-use serde_json::Value;
-use sha2::{Digest as _, Sha256};
+use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
-use crate::Identity;
+/// What is remembered of a token.
+pub trait Remember {
+    /// The second (Unix time) from which on it counts no more.
+    fn expires_at(&self) -> u64;
+    /// About how many bytes it takes.
+    fn bytes(&self) -> usize;
+}
 
 /// Remembers verified tokens, so that a signature is checked once per token and not once per request.
 ///
-/// Bounded in entries and in bytes. Tokens are known by their SHA-256 only; they are not kept.
+/// Bounded in entries and in bytes. Tokens are not kept: they are known by 128 bits of SipHash-2-4 under a key
+/// that nobody else has (Aumasson and Bernstein, 2012), so that without the key, no other token can be made
+/// that is taken for one of them. A digest that needs no key, such as SHA-256, would do the same for many times
+/// the work, on every request.
+///
 /// Verification depends on the server (its issuers, its audiences), therefore each entry belongs to a
 /// scope, by which the caller names the server. Call [`clear`](Self::clear) whenever keys, issuers or
 /// audiences change.
 ///
 /// Two generations approximate least-recently-used at constant cost: what is asked for moves to the
 /// young one; when that has half of the bounds, it becomes the old one and the old one is dropped.
-#[derive(Debug)]
-pub struct TokenMemory {
+pub struct TokenMemory<V> {
     max_entries: usize,
     max_bytes: usize,
-    young: Generation,
-    old: Generation,
+    hasher: SipHasher24,
+    young: Generation<V>,
+    old: Generation<V>,
     /// When expired tokens are dropped next, in Unix seconds.
     sweep_at: u64,
 }
@@ -32,18 +42,20 @@ pub struct TokenMemory {
 /// Seconds between two looks for expired tokens.
 const SWEEP_SECONDS: u64 = 60;
 
-#[derive(Debug, Default)]
-struct Generation {
-    entries: HashMap<Key, Arc<Identity>, BuildHasherDefault<FirstBytes>>,
+struct Generation<V> {
+    entries: HashMap<Key, Arc<V>, BuildHasherDefault<FirstBytes>>,
     bytes: usize,
 }
 
-impl TokenMemory {
-    /// A memory for at most `max_entries` tokens whose identities take about `max_bytes` together.
-    pub fn new(max_entries: usize, max_bytes: usize) -> Self {
+impl<V: Remember> TokenMemory<V> {
+    /// A memory for at most `max_entries` tokens whose identities take about `max_bytes` together. `key` must
+    /// be random, and nobody outside may come to know it.
+    pub fn new(max_entries: usize, max_bytes: usize, key: [u64; 2]) -> Self {
+        let [low, high] = key;
         Self {
             max_entries,
             max_bytes,
+            hasher: SipHasher24::new_with_keys(low, high),
             young: Generation::default(),
             old: Generation::default(),
             sweep_at: 0,
@@ -52,22 +64,22 @@ impl TokenMemory {
 
     /// The identity of `token` in `scope`, if it was verified there and is still valid at `now`
     /// (Unix seconds).
-    pub fn get(&mut self, token: &str, scope: &str, now: u64) -> Option<Arc<Identity>> {
+    pub fn get(&mut self, token: &str, scope: &str, now: u64) -> Option<Arc<V>> {
         if now >= self.sweep_at {
             self.sweep_at = now.saturating_add(SWEEP_SECONDS);
             self.young.sweep(now);
             self.old.sweep(now);
         }
-        let key = Key::new(token, scope);
+        let key = self.key(token, scope);
         if let Some(identity) = self.young.entries.get(&key) {
-            if now < identity.expires_at {
+            if now < identity.expires_at() {
                 return Some(Arc::clone(identity));
             }
             self.young.remove(&key);
             return None;
         }
         let identity = self.old.remove(&key)?;
-        if now >= identity.expires_at {
+        if now >= identity.expires_at() {
             return None;
         }
         self.put(key, Arc::clone(&identity));
@@ -77,8 +89,8 @@ impl TokenMemory {
     /// Remembers what [`verify`](crate::verify) gave for `token` in `scope`.
     ///
     /// An identity that is too large for the bounds is returned all the same, but not remembered.
-    pub fn insert(&mut self, token: &str, scope: &str, identity: Identity) -> Arc<Identity> {
-        let key = Key::new(token, scope);
+    pub fn insert(&mut self, token: &str, scope: &str, identity: V) -> Arc<V> {
+        let key = self.key(token, scope);
         let identity = Arc::new(identity);
         self.old.remove(&key);
         self.put(key, Arc::clone(&identity));
@@ -106,8 +118,17 @@ impl TokenMemory {
         self.young.bytes.saturating_add(self.old.bytes)
     }
 
-    fn put(&mut self, key: Key, identity: Arc<Identity>) {
-        let size = size_of_identity(&identity);
+    fn key(&self, token: &str, scope: &str) -> Key {
+        let mut hasher = self.hasher;
+        // The length keeps (`a`, `bc`) and (`ab`, `c`) apart.
+        hasher.write_u64(scope.len() as u64);
+        hasher.write(scope.as_bytes());
+        hasher.write(token.as_bytes());
+        Key(hasher.finish128().as_u128())
+    }
+
+    fn put(&mut self, key: Key, identity: Arc<V>) {
+        let size = size_of_entry(&*identity);
         let (entries, bytes) = (self.max_entries / 2, self.max_bytes / 2);
         if entries == 0 || size > bytes {
             return;
@@ -121,13 +142,13 @@ impl TokenMemory {
     }
 }
 
-impl Generation {
+impl<V: Remember> Generation<V> {
     fn sweep(&mut self, now: u64) {
         let Self { entries, bytes } = self;
         entries.retain(|_, identity| {
-            let stays = now < identity.expires_at;
+            let stays = now < identity.expires_at();
             if !stays {
-                *bytes = bytes.saturating_sub(size_of_identity(identity));
+                *bytes = bytes.saturating_sub(size_of_entry(&**identity));
             }
             stays
         });
@@ -137,36 +158,39 @@ impl Generation {
         }
     }
 
-    fn remove(&mut self, key: &Key) -> Option<Arc<Identity>> {
+    fn remove(&mut self, key: &Key) -> Option<Arc<V>> {
         let identity = self.entries.remove(key)?;
-        self.bytes = self.bytes.saturating_sub(size_of_identity(&identity));
+        self.bytes = self.bytes.saturating_sub(size_of_entry(&*identity));
         Some(identity)
     }
 }
 
-/// SHA-256 of scope and token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Key([u8; 32]);
-
-impl Key {
-    fn new(token: &str, scope: &str) -> Self {
-        let mut hash = Sha256::new();
-        // The length keeps (`a`, `bc`) and (`ab`, `c`) apart.
-        hash.update((scope.len() as u64).to_le_bytes());
-        hash.update(scope);
-        hash.update(token);
-        Self(hash.finalize().into())
+impl<V> Default for Generation<V> {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::default(),
+            bytes: 0,
+        }
     }
 }
+
+impl<V> fmt::Debug for TokenMemory<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenMemory(..)")
+    }
+}
+
+/// Keyed hash of scope and token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key(u128);
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(&self.0);
+        state.write_u128(self.0);
     }
 }
 
-/// The first bytes of a [`Key`], which are random enough already. Collisions cannot be planted: only
-/// tokens that an issuer signed get in.
+/// One half of a [`Key`], which is random enough already.
 #[derive(Default)]
 struct FirstBytes(u64);
 
@@ -183,42 +207,6 @@ impl Hasher for FirstBytes {
 }
 
 /// About how many bytes an entry takes, for the bound.
-fn size_of_identity(identity: &Identity) -> usize {
-    let Identity {
-        issuer,
-        user,
-        agent,
-        roles,
-        groups,
-        scopes,
-        claims,
-        expires_at: _,
-    } = identity;
-    let lists = [roles, groups, scopes];
-    let texts = [issuer, user, agent]
-        .into_iter()
-        .chain(lists.into_iter().flatten());
-    let texts = texts.map(|text| mem::size_of::<String>() + text.len());
-    let members = claims.iter().map(|(key, value)| size_of_member(key, value));
-    mem::size_of::<(Key, Identity)>() + texts.chain(members).sum::<usize>()
-}
-
-fn size_of_member(key: &str, value: &Value) -> usize {
-    mem::size_of::<(String, Value)>() + key.len() + size_of_value(value)
-}
-
-/// What a value takes beside its own slot. The recursion is bounded by the JSON parser's depth (128).
-fn size_of_value(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        Value::String(text) => text.len(),
-        Value::Array(items) => items
-            .iter()
-            .map(|item| mem::size_of::<Value>() + size_of_value(item))
-            .sum(),
-        Value::Object(members) => members
-            .iter()
-            .map(|(key, value)| size_of_member(key, value))
-            .sum(),
-    }
+fn size_of_entry<V: Remember>(value: &V) -> usize {
+    mem::size_of::<Key>() + value.bytes()
 }

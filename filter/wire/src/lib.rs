@@ -5,12 +5,14 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod event;
 mod expr;
 mod issuer;
 mod names;
 mod policy;
 
 pub use error::{Problem, WireError};
+pub use event::{EventRef, append_request};
 pub use expr::MAX_EXPR_DEPTH;
 pub use issuer::issuer_from_wire;
 pub use policy::{policy_from_wire, policy_to_wire};

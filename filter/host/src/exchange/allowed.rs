@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use gatehold_engine::Target;
 use gatehold_identity::Bound;
@@ -11,7 +12,7 @@ use gatehold_mcp::{
     resource_updated, tasks,
 };
 
-use crate::exchange::caller::Caller;
+use crate::caller::Caller;
 use crate::exchange::decide::Answer;
 use crate::exchange::mcp_limits;
 use crate::record::Draft;
@@ -21,7 +22,7 @@ use crate::snapshot::Endpoint;
 #[derive(Debug)]
 pub(super) struct Allowed {
     pub(super) endpoint: Rc<Endpoint>,
-    pub(super) caller: Caller,
+    pub(super) caller: Arc<Caller>,
     pub(super) version: Version,
     /// The messages that went on: one, or those of a batch.
     pub(super) asked: Vec<Asked>,

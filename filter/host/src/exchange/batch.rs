@@ -66,8 +66,8 @@ pub(super) fn batch(
     let mut judged = Vec::with_capacity(messages.len());
     for message in &messages {
         let mut draft = first.take().unwrap_or_else(|| {
-            let mut draft = Draft::new(worker.random.id(), started, &endpoint.server.name);
-            draft.identify(&caller.identity);
+            let mut draft = Draft::new(worker, started, &endpoint);
+            draft.identify(&caller);
             draft
         });
         note(&mut draft, message, headers);

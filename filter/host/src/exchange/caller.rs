@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use gatehold_engine::Principal;
-use gatehold_identity::{BearerError, Identity, TokenError};
+use gatehold_identity::{BearerError, TokenError};
 use gatehold_mcp::RequestHeaders;
 
+use crate::caller::Caller;
 use crate::exchange::reply::Refusal;
 use crate::host::Host;
 use crate::metrics::Counter;
@@ -15,15 +15,6 @@ use crate::worker::Worker;
 
 /// What is said while no token can be verified.
 pub(super) const NO_KEYS: &str = "no keys of this server's token issuers have arrived yet";
-
-/// A verified caller.
-#[derive(Debug)]
-pub(super) struct Caller {
-    /// What the token says, and until when.
-    pub(super) identity: Arc<Identity>,
-    /// The same, as policy sees it.
-    pub(super) principal: Principal,
-}
 
 /// Verifies the token, or remembers that it was.
 ///
@@ -35,7 +26,7 @@ pub(super) fn authenticate(
     endpoint: &Endpoint,
     headers: &RequestHeaders<'_>,
     draft: &mut Draft,
-) -> Result<Caller, Refusal> {
+) -> Result<Arc<Caller>, Refusal> {
     let server = &endpoint.server;
     let token = match headers.authorization.map(gatehold_identity::bearer) {
         None | Some(Err(BearerError::OtherScheme)) => return Err(Refusal::token(server, None)),
@@ -45,10 +36,10 @@ pub(super) fn authenticate(
     let now = draft.started() / 1_000_000_000;
     let scope = &endpoint.token_scope;
     let mut tokens = worker.tokens.borrow_mut();
-    let identity = match tokens.get(token, scope, now) {
-        Some(identity) => {
+    let caller = match tokens.get(token, scope, now) {
+        Some(caller) => {
             worker.metrics.add(host, Counter::TokensRemembered, 1);
-            identity
+            caller
         }
         None => {
             let issuers: Vec<_> = endpoint
@@ -65,23 +56,9 @@ pub(super) fn authenticate(
                     error => Refusal::token(server, Some(&error.to_string())),
                 })?;
             worker.metrics.add(host, Counter::TokensVerified, 1);
-            tokens.insert(token, scope, identity)
+            tokens.insert(token, scope, Caller::new(identity))
         }
     };
-    draft.identify(&identity);
-    let principal = principal(&identity);
-    Ok(Caller {
-        identity,
-        principal,
-    })
-}
-
-fn principal(identity: &Identity) -> Principal {
-    Principal {
-        user: identity.user.clone(),
-        agent: identity.agent.clone(),
-        roles: identity.roles.clone(),
-        groups: identity.groups.clone(),
-        claims: identity.claims.clone(),
-    }
+    draft.identify(&caller);
+    Ok(caller)
 }

@@ -1,6 +1,8 @@
 //! From a message to a verdict: which question each operation asks of the policy, and what a refusal
 //! says.
 
+use std::rc::Rc;
+
 use gatehold_engine::{Arguments, Decision, Effect, Principal, Query, Target};
 use gatehold_mcp::{
     Era, ListKind, Map, Message, Notice, Notification, Operation, Reference, Request, Value,
@@ -53,7 +55,7 @@ impl Questioner<'_> {
                 "a response belongs to a session, and this one has none",
             )),
             Message::Response(_) => {
-                draft.permitted(&self.server.version);
+                draft.permitted();
                 Ok(Answer::Plain)
             }
         }
@@ -74,7 +76,7 @@ impl Questioner<'_> {
             return Err(Refusal::dropped(reason));
         }
         if notice(&notification.method, self.era) == Notice::Lifecycle {
-            draft.permitted(&self.server.version);
+            draft.permitted();
             return Ok(());
         }
         let params = without_meta(notification.params.as_ref());
@@ -87,14 +89,14 @@ impl Questioner<'_> {
         }
     }
 
-    fn ask(&self, target: Target<'_>, arguments: Arguments<'_>, draft: &mut Draft) -> Decision {
+    fn ask(&self, target: Target<'_>, arguments: Arguments<'_>, draft: &mut Draft) -> Rc<Decision> {
         let query = Query {
             principal: self.principal,
             target,
             arguments,
         };
-        let decision = self.server.policy.decide(&query);
-        draft.decision(&decision, &self.server.version);
+        let decision = Rc::new(self.server.policy.decide(&query));
+        draft.decision(&decision);
         decision
     }
 }
@@ -132,17 +134,17 @@ impl Asked<'_> {
             }
             // That the tasks are the caller's own is seen when their ids are opened.
             Operation::Listen { uris, task_ids: _ } => {
-                draft.permitted(&server.version);
+                draft.permitted();
                 for uri in uris {
                     self.resource(uri, Arguments::Known(&Map::new()), draft)?;
                 }
                 return Ok(Answer::Subscription);
             }
             Operation::List(kind) => {
-                draft.permitted(&server.version);
+                draft.permitted();
                 return Ok(Answer::List(*kind));
             }
-            Operation::Lifecycle => draft.permitted(&server.version),
+            Operation::Lifecycle => draft.permitted(),
             Operation::SetLevel { .. } => self.unless_denied(draft)?,
             Operation::Removed => {
                 return Err(self.not_found("the protocol version has no such method", draft));
@@ -191,7 +193,7 @@ impl Asked<'_> {
             (Effect::Allow, _) => Ok(()),
             // Nothing runs when something is completed, so there is nothing to approve.
             (Effect::Hold(_), Arguments::Unknown) => {
-                draft.permitted(&self.of.server.version);
+                draft.permitted();
                 Ok(())
             }
             (Effect::Hold(_) | Effect::Deny, _) => Err(self.refusal(target, &decision, draft)),
@@ -206,7 +208,7 @@ impl Asked<'_> {
         if decision.forbids() {
             return Err(self.refusal(target, &decision, draft));
         }
-        draft.permitted(&self.of.server.version);
+        draft.permitted();
         Ok(())
     }
 
@@ -230,14 +232,14 @@ impl Asked<'_> {
             target: Target::Resource(&plain),
             arguments,
         };
-        let decision = self.of.server.policy.decide(&query);
+        let decision = Rc::new(self.of.server.policy.decide(&query));
         // That nothing allows it says nothing: it is allowed under the name it has here.
         let forbidden = match (&decision.effect, arguments) {
             (Effect::Hold(_), Arguments::Unknown) => false,
             _ => decision.forbids(),
         };
         if forbidden {
-            draft.decision(&decision, &self.of.server.version);
+            draft.decision(&decision);
             return Err(self.refusal(Target::Resource(uri), &decision, draft));
         }
         Ok(())
@@ -245,7 +247,8 @@ impl Asked<'_> {
 
     fn not_found(&self, reason: &str, draft: &mut Draft) -> Refusal {
         let target = Target::Method(&self.request.method);
-        let mut decision = self.of.ask(target, Arguments::Unknown, draft);
+        let asked = self.of.ask(target, Arguments::Unknown, draft);
+        let mut decision = Decision::clone(&asked);
         reason.clone_into(&mut decision.reason);
         Refusal::hidden_method(
             &self.request.id,

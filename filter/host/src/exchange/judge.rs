@@ -137,9 +137,7 @@ pub(super) fn note(draft: &mut Draft, message: &Message, headers: &RequestHeader
 fn bodiless(receiving: &mut Receiving, headers: &RequestHeaders<'_>) -> Result<Verdict, Refusal> {
     let protocol = protocol_of_headers(headers).map_err(|error| Refusal::rejected(&error, None))?;
     receiving.draft.era(protocol.era);
-    receiving
-        .draft
-        .permitted(&receiving.endpoint.server.version);
+    receiving.draft.permitted();
     let (answer, standing) = match receiving.verb {
         Verb::Get => (Answer::Subscription, Standing::Stream),
         Verb::Delete | Verb::Post => (Answer::Plain, Standing::No),

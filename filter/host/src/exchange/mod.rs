@@ -20,10 +20,12 @@ mod task;
 mod tests;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use gatehold_mcp::sse::Framer;
 use gatehold_mcp::{Limits, Outcome};
 
+use crate::caller::Caller;
 use crate::host::{Flow, HeaderPairs, Host, Level};
 use crate::metrics::{Counter, Refused};
 use crate::record::{Draft, Ending};
@@ -31,7 +33,6 @@ use crate::snapshot::{Endpoint, Snapshot};
 use crate::worker::Worker;
 
 use allowed::Allowed;
-use caller::Caller;
 use reply::Refusal;
 use response::Status;
 use session::Session;
@@ -97,7 +98,7 @@ enum Rest {
 #[derive(Debug)]
 struct Receiving {
     endpoint: Rc<Endpoint>,
-    caller: Caller,
+    caller: Arc<Caller>,
     headers: HeaderPairs,
     verb: Verb,
     session: Session,

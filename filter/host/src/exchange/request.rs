@@ -1,9 +1,12 @@
 //! The request's headers: which server, which caller, and what the upstream may see of them.
 
+use std::sync::Arc;
+
 use gatehold_mcp::{Era, RequestHeaders, protocol_of_headers, same_header, trace_id};
 
+use crate::caller::Caller;
 use crate::config::{HoldHeaders, Unmatched};
-use crate::exchange::caller::{Caller, NO_KEYS, authenticate};
+use crate::exchange::caller::{NO_KEYS, authenticate};
 use crate::exchange::reply::{self, Refusal};
 use crate::exchange::session::Session;
 use crate::exchange::{NO_POLICY, Receiving, Verb, session, task};
@@ -86,7 +89,7 @@ pub(super) fn begin(
         Match::Metadata(endpoint) => metadata(&pairs, &endpoint).map_err(alone),
         Match::Endpoint(endpoint) => {
             let now = host.now().map_err(|error| alone(error.into()))?;
-            let mut draft = Draft::new(worker.random.id(), now, &endpoint.server.name);
+            let mut draft = Draft::new(worker, now, &endpoint);
             match receive(worker, host, &endpoint, &pairs, &mut draft) {
                 Err(refusal) => Err(Refused {
                     refusal,
@@ -142,7 +145,7 @@ fn metadata(pairs: &HeaderPairs, endpoint: &Endpoint) -> Result<Begun, Refusal> 
 
 /// What the headers tell by themselves.
 struct Received {
-    caller: Caller,
+    caller: Arc<Caller>,
     verb: Verb,
     session: Session,
 }

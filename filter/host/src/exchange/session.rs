@@ -7,8 +7,8 @@ use gatehold_identity::Bound;
 use gatehold_mcp::sse::Event;
 use gatehold_mcp::{Era, RequestHeaders};
 
+use crate::caller::Caller;
 use crate::exchange::allowed::Allowed;
-use crate::exchange::caller::Caller;
 use crate::exchange::reply::Refusal;
 use crate::host::{Direction, HeaderPairs, Host, HostError};
 use crate::server::Server;

@@ -53,14 +53,14 @@ impl Exchange {
             Changed::Policy => &allowed.endpoint,
         };
         let server = &endpoint.server;
-        if let Standing::Listen(request) = &allowed.standing {
+        if let (Standing::Listen(request), Some(worker)) = (&allowed.standing, &self.worker) {
             let questioner = Questioner {
                 server,
                 principal: &allowed.caller.principal,
                 session: Session::None,
                 era: allowed.era(),
             };
-            let mut scratch = Draft::new(String::new(), now, &server.name);
+            let mut scratch = Draft::new(worker, now, endpoint);
             if let Err(refusal) = questioner.request(request, &mut scratch) {
                 return Err(Over::Ended(refusal.class, refusal.reason));
             }
@@ -124,9 +124,8 @@ impl Exchange {
 
     fn record_end(&self, host: &dyn Host, allowed: &Allowed, reason: &str) {
         let Some(worker) = &self.worker else { return };
-        let server = &allowed.endpoint.server;
-        let mut draft = Draft::new(worker.random.id(), host.now().unwrap_or(0), &server.name);
-        draft.identify(&allowed.caller.identity);
+        let mut draft = Draft::new(worker, host.now().unwrap_or(0), &allowed.endpoint);
+        draft.identify(&allowed.caller);
         draft.era(allowed.era());
         match &allowed.standing {
             Standing::Listen(request) => draft.message(&request.method, Some(&request.id), None),

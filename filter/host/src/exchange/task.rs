@@ -3,8 +3,8 @@
 use gatehold_identity::Bound;
 use gatehold_mcp::{Era, RequestHeaders, header_value, tasks};
 
+use crate::caller::Caller;
 use crate::config::HoldHeaders;
-use crate::exchange::caller::Caller;
 use crate::host::{Direction, Host, HostError};
 use crate::server::Server;
 use crate::worker::Worker;

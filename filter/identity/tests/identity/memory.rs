@@ -3,6 +3,8 @@
 use gatehold_identity::{Identity, TokenMemory};
 use proptest::prelude::*;
 
+const KEY: [u64; 2] = [1, 2];
+
 fn identity(user: &str, expires_at: u64) -> Identity {
     Identity {
         issuer: "corp".to_owned(),
@@ -18,7 +20,7 @@ fn identity(user: &str, expires_at: u64) -> Identity {
 
 #[test]
 fn by_token_and_scope_until_it_expires() {
-    let mut memory = TokenMemory::new(10, 1 << 20);
+    let mut memory = TokenMemory::new(10, 1 << 20, KEY);
     assert!(memory.get("t", "crm", 0).is_none());
     memory.insert("t", "crm", identity("alice", 100));
     assert_eq!(memory.get("t", "crm", 99).unwrap().user, "alice");
@@ -31,7 +33,7 @@ fn by_token_and_scope_until_it_expires() {
 
 #[test]
 fn a_second_insert_replaces() {
-    let mut memory = TokenMemory::new(10, 1 << 20);
+    let mut memory = TokenMemory::new(10, 1 << 20, KEY);
     memory.insert("t", "crm", identity("alice", 100));
     let bytes = memory.bytes();
     memory.insert("t", "crm", identity("carol", 100));
@@ -44,7 +46,7 @@ fn a_second_insert_replaces() {
 
 #[test]
 fn expired_tokens_are_swept_out() {
-    let mut memory = TokenMemory::new(1000, 1 << 20);
+    let mut memory = TokenMemory::new(1000, 1 << 20, KEY);
     assert!(memory.get("t", "", 0).is_none());
     for index in 0..100 {
         memory.insert(&format!("t{index}"), "", identity("short", 50));
@@ -64,7 +66,7 @@ fn expired_tokens_are_swept_out() {
 
 #[test]
 fn what_is_in_use_stays() {
-    let mut memory = TokenMemory::new(8, 1 << 20);
+    let mut memory = TokenMemory::new(8, 1 << 20, KEY);
     memory.insert("busy", "", identity("busy", 100));
     for index in 0..100 {
         memory.insert(&format!("t{index}"), "", identity("other", 100));
@@ -77,11 +79,11 @@ fn what_is_in_use_stays() {
 
 #[test]
 fn what_is_too_large_is_not_remembered() {
-    let mut memory = TokenMemory::new(10, 10_000);
+    let mut memory = TokenMemory::new(10, 10_000, KEY);
     let large = identity(&"x".repeat(10_000), 100);
     assert_eq!(memory.insert("t", "", large.clone()).user, large.user);
     assert!(memory.is_empty());
-    let mut memory = TokenMemory::new(0, 0);
+    let mut memory = TokenMemory::new(0, 0, KEY);
     memory.insert("t", "", identity("alice", 100));
     assert!(memory.is_empty());
 }
@@ -95,7 +97,7 @@ proptest! {
         max_entries in 0_usize..12,
         max_bytes in 0_usize..8_000,
     ) {
-        let mut memory = TokenMemory::new(max_entries, max_bytes);
+        let mut memory = TokenMemory::new(max_entries, max_bytes, KEY);
         for (insert, token, size, time) in steps {
             let token = format!("{token}");
             if insert {
