@@ -76,7 +76,7 @@ fn event() -> impl Strategy<Value = Event> {
     )
         .prop_map(
             |(mut text, [roles, rules, errors], numbers, [hidden, shown, status])| {
-                let mut text = || text.pop().unwrap();
+                let mut text = || text.pop().unwrap_or_default();
                 let (time_unix_nanos, arguments_cut, error_code, duration_micros) = numbers;
                 Event {
                     id: text(),
