@@ -76,7 +76,7 @@ pub fn answer(message: &[u8]) -> Result<Answer, ListError> {
     Ok(answer)
 }
 
-fn read_id(id: &RawValue) -> Option<Id> {
+pub(crate) fn read_id(id: &RawValue) -> Option<Id> {
     if id.get().starts_with(['{', '[']) {
         return None;
     }

@@ -25,8 +25,8 @@ pub fn parse_batch(body: &[u8], limits: &Limits) -> Result<Vec<Message>, ParseEr
 }
 
 fn read(body: &[u8], limits: &Limits) -> Result<Vec<Message>, ParseFault> {
-    let value = json::read(body, limits.depth)?;
-    if !json::integers_fit(body) {
+    let json::Read { value, has_floats } = json::read(body, limits.depth)?;
+    if has_floats && !json::integers_fit(body) {
         return Err(ParseFault::IntegerTooLarge);
     }
     let Value::Array(elements) = value else {

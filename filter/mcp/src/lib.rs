@@ -2,7 +2,8 @@
 //!
 //! The order in which a host uses it, for one POST:
 //! [`RequestHeaders::from_pairs`] → [`RequestHeaders::check_post`] → [`parse`] → [`protocol`] →
-//! [`operation`] or [`notice()`] → [`tasks::open`]; for the answer [`response_media`], [`answer`],
+//! [`operation`] or [`notice()`] → [`tasks::open`] if it [`tasks::names_tasks`]; for the answer
+//! [`response_media`], then [`plain()`] if no list was asked for, and for what is not plain [`answer`],
 //! [`list::filter`] and [`tasks::seal`], with [`sse::Framer`] before them when it is a stream. A body that
 //! [`is_batch`] goes through [`parse_batch`] and [`protocol_of_batch`] instead, and a server's batch through
 //! [`batch::split`]. Every refusal implements [`Rejection`], which [`reply::rejection_body`] turns into a body.
@@ -23,6 +24,7 @@ mod media;
 mod message;
 mod notice;
 mod operation;
+mod plain;
 mod protocol;
 mod raw;
 mod rejection;
@@ -46,6 +48,7 @@ pub use notice::{Notice, notice, resource_updated};
 pub use operation::{
     InvalidParams, ListKind, Operation, Reference, TASKS, declares_tasks, operation,
 };
+pub use plain::{Plain, plain};
 pub use protocol::{protocol, protocol_of_batch, protocol_of_headers};
 pub use rejection::Rejection;
 pub use serde_json::{Map, Value};

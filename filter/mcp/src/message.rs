@@ -213,11 +213,11 @@ impl Message {
 /// Reads the body of a POST: exactly one JSON-RPC message, with one possible reading. A batch is refused here.
 pub fn parse(body: &[u8], limits: &Limits) -> Result<Message, ParseError> {
     match json::read(body, limits.depth) {
-        Ok(value) if !json::integers_fit(body) => Err(ParseError {
+        Ok(read) if read.has_floats && !json::integers_fit(body) => Err(ParseError {
             fault: ParseFault::IntegerTooLarge,
-            id: id_of(value),
+            id: id_of(read.value),
         }),
-        Ok(value) => message(value),
+        Ok(read) => message(read.value),
         Err(fault) => Err(ParseError {
             fault: fault.into(),
             id: readable_id(body),

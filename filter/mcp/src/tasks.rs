@@ -5,7 +5,7 @@
 
 use crate::json::excerpt;
 use crate::list::ListError;
-use crate::message::{META_RELATED_TASK, is_batch};
+use crate::message::{META_RELATED_TASK, Message, is_batch};
 use crate::raw::{entries_of, members, present, span, splice, text};
 use crate::rejection::Rejection;
 use crate::reply::code;
@@ -120,6 +120,20 @@ pub fn open(
     Ok(changed(message, edits))
 }
 
+/// Whether [`open`] has anything to look at in the text of a message that was read strictly. A response may
+/// always have.
+#[must_use]
+pub fn names_tasks(message: &Message) -> bool {
+    let (Some(method), Some(params)) = (message.method(), message.params()) else {
+        return matches!(message, Message::Response(_));
+    };
+    let related = || {
+        let meta = params.get("_meta").and_then(Value::as_object);
+        meta.is_some_and(|meta| meta.contains_key(META_RELATED_TASK))
+    };
+    method.starts_with("tasks/") || method == "subscriptions/listen" || related()
+}
+
 /// The ids of tasks that a client names.
 #[derive(Default)]
 struct Ids<'a> {
@@ -169,7 +183,7 @@ fn subscribed(notifications: Option<&RawValue>) -> Result<Vec<&RawValue>, ListEr
 
 /// Whether a client may find a key that is `taskId` to it, by a look that costs little. Some ignore case, as
 /// [`members`] does; of all escapes only `\u` stands for a letter.
-fn may_have_id(message: &[u8]) -> bool {
+pub(crate) fn may_have_id(message: &[u8]) -> bool {
     const KEY: &[u8] = b"taskId";
     let spelled = |at: usize| {
         let from = at.checked_sub(3)?;

@@ -8,7 +8,7 @@ use gatehold_engine::Target;
 use gatehold_identity::Bound;
 use gatehold_mcp::list::{self, Filtered, ListError};
 use gatehold_mcp::{
-    Era, Id, Limits, ListKind, Outcome, Request, Version, answer, batch, is_batch,
+    Era, Id, Limits, ListKind, Outcome, Plain, Request, Version, answer, batch, is_batch, plain,
     resource_updated, tasks,
 };
 
@@ -117,6 +117,15 @@ impl Allowed {
     }
 
     fn judge_one(&mut self, message: &[u8]) -> Result<Judged, ListError> {
+        let is_list = |asked: &Asked| matches!(asked.answer, Answer::List(_));
+        if !self.asked.iter().any(is_list)
+            && let Some(Plain { id, outcome }) = plain(message)
+        {
+            if let Some(asked) = self.asked.iter_mut().find(|it| it.id.as_ref() == Some(&id)) {
+                asked.outcome.get_or_insert(outcome);
+            }
+            return Ok(Judged::Same);
+        }
         let gatehold_mcp::Answer {
             id,
             outcome,

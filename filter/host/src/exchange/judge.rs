@@ -1,5 +1,6 @@
 //! The verdict over a request, now that the whole of it is there.
 
+use gatehold_mcp::tasks::names_tasks;
 use gatehold_mcp::{
     Message, Protocol, RequestHeaders, is_batch, parse, protocol, protocol_of_headers, trace_id,
 };
@@ -58,8 +59,9 @@ fn one(
         Verb::Post => message(&mut receiving, headers, body),
         Verb::Get | Verb::Delete => bodiless(&mut receiving, headers),
     };
-    let judged = judged.and_then(|(protocol, asked, standing)| {
-        if receiving.verb == Verb::Post
+    let judged = judged.and_then(|verdict| {
+        let asked = &verdict.asked;
+        if verdict.names_tasks
             && let Some(new) = task::open(&receiving.endpoint.server, &receiving.caller, body)
                 .map_err(|_| Refusal::unknown_task(asked.id.as_ref()))?
         {
@@ -69,7 +71,7 @@ fn one(
             .reserve()
             .ok_or_else(|| Refusal::audit_full(asked.id.as_ref()))?;
         receiving.draft.pass(slot);
-        Ok((protocol, asked, standing))
+        Ok(verdict)
     });
     let Receiving {
         endpoint,
@@ -79,20 +81,26 @@ fn one(
     } = receiving;
     match judged {
         Err(refusal) => Err(refused(refusal, draft)),
-        Ok((protocol, asked, standing)) => Ok(Allowed {
+        Ok(verdict) => Ok(Allowed {
             endpoint,
             caller,
-            version: protocol.version,
+            version: verdict.protocol.version,
             asked: vec![Asked {
                 draft: Some(draft),
-                ..asked
+                ..verdict.asked
             }],
-            standing,
+            standing: verdict.standing,
         }),
     }
 }
 
-type Verdict = (Protocol, Asked, Standing);
+/// What was decided to pass.
+struct Verdict {
+    protocol: Protocol,
+    asked: Asked,
+    standing: Standing,
+    names_tasks: bool,
+}
 
 fn message(
     receiving: &mut Receiving,
@@ -119,12 +127,17 @@ fn message(
         era: protocol.era,
     };
     let answer = questioner.decide(&message, draft)?;
-    let asked = Asked::new(message.id().cloned(), answer);
-    let standing = match (answer, message) {
-        (Answer::Subscription, Message::Request(request)) => Standing::Listen(Box::new(request)),
-        _ => Standing::No,
-    };
-    Ok((protocol, asked, standing))
+    Ok(Verdict {
+        protocol,
+        asked: Asked::new(message.id().cloned(), answer),
+        names_tasks: names_tasks(&message),
+        standing: match (answer, message) {
+            (Answer::Subscription, Message::Request(request)) => {
+                Standing::Listen(Box::new(request))
+            }
+            _ => Standing::No,
+        },
+    })
 }
 
 /// Says what is asked, as far as the envelope tells.
@@ -142,7 +155,12 @@ fn bodiless(receiving: &mut Receiving, headers: &RequestHeaders<'_>) -> Result<V
         Verb::Get => (Answer::Subscription, Standing::Stream),
         Verb::Delete | Verb::Post => (Answer::Plain, Standing::No),
     };
-    Ok((protocol, Asked::new(None, answer), standing))
+    Ok(Verdict {
+        protocol,
+        asked: Asked::new(None, answer),
+        standing,
+        names_tasks: false,
+    })
 }
 
 impl Asked {

@@ -6,4 +6,4 @@ mod strict;
 
 pub(crate) use keys::{confusable, lookalike};
 pub(crate) use numbers::integers_fit;
-pub(crate) use strict::{Fault, Key, PROTOTYPE, check, excerpt, read};
+pub(crate) use strict::{Fault, Key, PROTOTYPE, Read, check, excerpt, read};

@@ -5,7 +5,7 @@ use crate::limits::Limits;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 /// Why a text was refused.
@@ -23,8 +23,16 @@ pub(crate) enum Fault {
     Depth(u32),
 }
 
+/// One JSON value.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) value: Value,
+    /// Whether some number of it was read as a float: perhaps an integer that fits nothing else.
+    pub(crate) has_floats: bool,
+}
+
 /// Reads one JSON value and nothing beside it.
-pub(crate) fn read(json: &[u8], depth: u32) -> Result<Value, Fault> {
+pub(crate) fn read(json: &[u8], depth: u32) -> Result<Read, Fault> {
     run::<true>(json, depth)
 }
 
@@ -33,17 +41,23 @@ pub(crate) fn check(json: &[u8], depth: u32) -> Result<(), Fault> {
     run::<false>(json, depth).map(drop)
 }
 
-fn run<const BUILD: bool>(json: &[u8], depth: u32) -> Result<Value, Fault> {
+fn run<const BUILD: bool>(json: &[u8], depth: u32) -> Result<Read, Fault> {
     let limit = depth.min(Limits::MAX_DEPTH);
     let fault = RefCell::new(None);
+    let floats = Cell::new(false);
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     Strict::<BUILD> {
         left: limit,
         limit,
         fault: &fault,
+        floats: &floats,
     }
     .deserialize(&mut deserializer)
     .and_then(|value| deserializer.end().map(|()| value))
+    .map(|value| Read {
+        value,
+        has_floats: floats.get(),
+    })
     .map_err(|error| {
         fault
             .take()
@@ -57,6 +71,7 @@ struct Strict<'f, const BUILD: bool> {
     limit: u32,
     // serde errors are opaque, so the reason takes its own way out.
     fault: &'f RefCell<Option<Fault>>,
+    floats: &'f Cell<bool>,
 }
 
 impl<const BUILD: bool> Strict<'_, BUILD> {
@@ -101,6 +116,7 @@ impl<'de, const BUILD: bool> Visitor<'de> for Strict<'_, BUILD> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        self.floats.set(true);
         Number::from_f64(value)
             .map(Value::Number)
             .ok_or_else(|| E::custom("number out of range"))

@@ -14,6 +14,8 @@ mod notice;
 #[cfg(test)]
 mod operation;
 #[cfg(test)]
+mod plain;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod protocol;

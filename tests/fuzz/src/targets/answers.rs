@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use gatehold_mcp::{
-    Era, Limits, ListKind, Version, answer, batch, is_batch, list, resource_updated, tasks,
+    Answer, Era, Limits, ListKind, Plain, Version, answer, batch, is_batch, list, plain,
+    resource_updated, tasks,
 };
 
 use crate::read::{PARSERS, PICKS, Pick, Tree};
@@ -11,6 +12,7 @@ use crate::read::{PARSERS, PICKS, Pick, Tree};
 /// The input is a message of a server: a JSON answer or the data of an event.
 pub fn answers(data: &[u8]) {
     sealed(data);
+    told_at_once(data);
     let _ = resource_updated(data);
     for version in [
         Version::V2025_03_26,
@@ -36,6 +38,21 @@ pub fn answers(data: &[u8]) {
             let _ = list::filter(kind, data, era, &Limits::default(), |_| true);
         }
     }
+}
+
+/// Where one pass is said to be enough, the others find nothing more.
+fn told_at_once(message: &[u8]) {
+    let Some(Plain { id, outcome }) = plain(message) else {
+        return;
+    };
+    let told = Answer {
+        id: Some(id),
+        outcome,
+        lists: Vec::new(),
+    };
+    assert_eq!(answer(message), Ok(told));
+    assert_eq!(resource_updated(message), Ok(None));
+    assert_eq!(tasks::seal(message, &mut |_| SEAL.to_owned()), Ok(None));
 }
 
 /// What of the message goes on to the client; nothing when it is refused.
