@@ -1,2 +1,5 @@
-//! Criterion benches of the pure crates: `cargo bench -p gatehold-bench-micro`. There is nothing to link.
+//! What the benches work on: the same messages for the hot functions and for whole exchanges, natively and in
+//! WebAssembly.
 #![forbid(unsafe_code)]
+
+pub mod messages;

@@ -9,6 +9,7 @@
 
 use std::ptr::copy_nonoverlapping;
 
+use crate::meter;
 use crate::world::{Status, World, call, status};
 
 // Links the filter, whose entry points are declared below.
@@ -57,6 +58,12 @@ pub(crate) enum Callback {
 
 /// Calls into the filter. The answer is that of the entry point as a number: 1 is `true` and `Pause`.
 pub(crate) fn enter(context: u32, callback: Callback) -> u32 {
+    meter::run_as(true, || enter_filter(context, callback))
+}
+
+/// A function of its own, as are the host calls, so that who measures can tell the filter's work from the host's.
+#[inline(never)]
+fn enter_filter(context: u32, callback: Callback) -> u32 {
     use Callback as C;
     // SAFETY: these are safe functions of the SDK and the filter, with the signatures that the SDK gives
     // them; no pointers are passed. A panic in them aborts the process, because they are `extern "C"`.
@@ -87,6 +94,13 @@ pub(crate) fn enter(context: u32, callback: Callback) -> u32 {
     0
 }
 
+/// Memory of the filter, given by the filter.
+#[inline(never)]
+fn enter_allocator(size: usize) -> *mut u8 {
+    // SAFETY: a safe function of the SDK, with the signature that the SDK gives it.
+    unsafe { proxy_on_memory_allocate(size) }
+}
+
 /// What the filter passed in.
 ///
 /// # Safety
@@ -95,6 +109,7 @@ unsafe fn read<'a>(data: *const u8, size: usize) -> &'a [u8] {
     if size == 0 {
         return &[];
     }
+    meter::note_bytes(size);
     // SAFETY: the caller's promise.
     unsafe { std::slice::from_raw_parts(data, size) }
 }
@@ -109,10 +124,11 @@ unsafe fn give(value: Result<Vec<u8>, Status>, data: *mut *mut u8, size: *mut us
         Err(error) => error as u32,
         Ok(value) => {
             if !value.is_empty() {
+                meter::note_bytes(value.len());
+                let target = meter::run_as(true, || enter_allocator(value.len()));
                 // SAFETY: the allocator gives as many bytes as it is asked for, and nobody else has
                 // them; the out-pointers are the caller's promise.
                 unsafe {
-                    let target = proxy_on_memory_allocate(value.len());
                     copy_nonoverlapping(value.as_ptr(), target, value.len());
                     data.write(target);
                     size.write(value.len());
@@ -144,11 +160,13 @@ macro_rules! host_calls {
         $(
             /// # Safety
             /// Pointers come from the filter and are valid for the sizes beside them, during the call.
+            #[inline(never)]
             #[unsafe(no_mangle)]
             #[allow(unused_unsafe, reason = "some of the calls take no pointers")]
             unsafe extern "C" fn $name($($argument: $type),*) -> u32 {
+                meter::note_call();
                 // SAFETY: the promise of the caller above, which the ABI makes.
-                unsafe { $body }
+                meter::run_as(false, || unsafe { $body })
             }
         )*
     };

@@ -32,6 +32,7 @@ mod control;
 mod exchange;
 pub mod fixture;
 mod http;
+pub mod meter;
 mod outcome;
 mod pairs;
 mod sim;

@@ -1,0 +1,67 @@
+//! Runs one case: prepares it, warms up, then does what is counted, once. `counts` runs this under valgrind.
+//!
+//! Prints host calls, bytes copied, allocations and bytes allocated; the instructions are callgrind's.
+#![allow(
+    unsafe_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "measures: an allocator of its own, and what is wrong here must end the run at once"
+)]
+
+mod exchanges;
+mod fixed;
+mod heap;
+
+use std::hint::black_box;
+
+use gatehold_hostsim::meter;
+
+/// One case, prepared.
+type Work = Box<dyn FnMut()>;
+
+/// How often a case runs before it counts: tables and buffers have their size then.
+const WARM_UP: usize = 3;
+
+fn main() {
+    let name = std::env::args().nth(1).unwrap_or_default();
+    if name == "--list" {
+        for name in exchanges::NAMES {
+            println!("{name}");
+        }
+        return;
+    }
+    let mut run = exchanges::prepare(&name);
+    heap::count_everything(false);
+    count(&mut *run);
+    // What is held is not taken apart: that would count.
+    std::process::exit(0);
+}
+
+fn count(run: &mut dyn FnMut()) {
+    let (before, taken) = (meter::crossings(), heap::taken());
+    begin();
+    run();
+    let (crossed, total) = (meter::crossings(), heap::taken());
+    println!(
+        "{} {} {} {}",
+        crossed.calls - before.calls,
+        crossed.bytes - before.bytes,
+        total[0] - taken[0],
+        total[1] - taken[1],
+    );
+}
+
+/// Callgrind sets its counts to zero here.
+#[inline(never)]
+fn begin() {
+    black_box(());
+}
+
+/// Callgrind counts what runs in here.
+#[inline(never)]
+fn measured(work: &mut dyn FnMut()) {
+    work();
+}
