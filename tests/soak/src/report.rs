@@ -1,94 +1,109 @@
-//! What a run came to, as JSON and as a table.
+//! What a run came to, and whether all held.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::conductor::Options;
-use crate::memory::{Bound, IN_USE, Series, Summary, WITH_CACHES};
-use crate::tally::{Counts, Kind, Outcome, quantile};
+use crate::conductor::{Options, Scenario};
+use crate::disturb::{Done, Mark};
+use crate::latency::Latencies;
+use crate::memory::Summary;
+use crate::push::Pushes;
+use crate::samples::Memory;
+use crate::tally::{Counts, Outcome};
+use crate::traffic::Kind;
 
 /// Runs shorter than this prove nothing about memory.
 const LONG_ENOUGH: Duration = Duration::from_secs(300);
-/// The share of faultless traffic that may end in an HTTP error, such as a stock server's connection that closes just
-/// when it is used again.
-const MAY_FAIL: f64 = 0.005;
+/// The shares of latencies that are reported.
+pub(crate) const SHARES: [(&str, f64); 4] =
+    [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
+
+/// What a run has found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// How long it took.
+    pub took: Duration,
+    /// How long a slice of time is, in seconds.
+    pub slice: f64,
+    /// What all parts have counted.
+    pub counts: Counts,
+    /// What was done to the system.
+    pub done: Done,
+    /// Memory of all parts.
+    pub memory: Vec<Memory>,
+    /// Envoy's statistics that say something about the filter.
+    pub stats: BTreeMap<String, u64>,
+    /// What control and Envoy said.
+    pub log: String,
+}
 
 /// A run's result.
 #[derive(Clone, Debug)]
 pub struct Report {
-    options: Options,
-    took: Duration,
-    counts: Counts,
-    memory: Vec<(&'static str, Series, Bound)>,
-    stats: BTreeMap<String, u64>,
-    log: String,
+    pub(crate) options: Options,
+    pub(crate) place: String,
+    pub(crate) found: Found,
+    /// All single exchanges without planned delays.
+    pub(crate) single: Latencies,
 }
 
 impl Report {
-    pub(crate) fn new(
-        options: &Options,
-        took: Duration,
-        counts: Counts,
-        [envoy, in_use, control, longest]: [Series; 4],
-        stats: BTreeMap<String, u64>,
-        log: String,
-    ) -> Self {
+    pub(crate) fn new(options: &Options, scenario: &Scenario, found: Found) -> Self {
+        let mut single = Latencies::default();
+        for latencies in found.counts.slices.values() {
+            single.merge(latencies);
+        }
         Self {
             options: options.clone(),
-            took,
-            counts,
-            memory: vec![
-                ("Envoy", envoy, WITH_CACHES),
-                ("Envoy, without its allocator's caches", in_use, IN_USE),
-                ("control", control, IN_USE),
-                ("control, longest life", longest, IN_USE),
-            ],
-            stats,
-            log,
+            place: scenario.place.clone(),
+            found,
+            single,
         }
     }
 
     /// What control and Envoy said.
     #[must_use]
     pub fn log(&self) -> &str {
-        &self.log
+        &self.found.log
     }
 
-    /// What did not hold; empty when all did.
+    /// What did not hold; empty when all did. How long something took is never among it.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
-        let mut problems = self.counts.said.clone();
-        let more = self.counts.violations.saturating_sub(problems.len() as u64);
+        let mut problems = self.found.counts.said.clone();
+        let said = u64::try_from(problems.len()).unwrap_or(u64::MAX);
+        let more = self.found.counts.violations.saturating_sub(said);
         if more > 0 {
             problems.push(format!("and {more} violations more"));
         }
         let (failed, all) = self.failed();
-        if ratio(failed, all) > MAY_FAIL {
+        if failed > 0 {
             problems.push(format!("{failed} of {all} faultless requests failed"));
         }
         if self.options.length >= LONG_ENOUGH {
-            for (name, series, bound) in &self.memory {
-                let summary = series.summary();
-                if !summary.is_flat(*bound) {
-                    problems.push(format!("the memory of {name} grew: {summary:?}"));
+            for memory in &self.found.memory {
+                let summary = memory.series.summary();
+                if memory.bound.is_some_and(|bound| !summary.is_flat(bound)) {
+                    problems.push(format!("the memory of {} grew: {summary:?}", memory.name));
                 }
             }
         }
         problems
     }
 
-    /// Traffic without a planned fault: how much failed, of how much.
-    fn failed(&self) -> (u64, u64) {
+    /// Traffic in which nothing goes wrong on purpose: how much of it failed or broke off unexplained, of how much.
+    #[must_use]
+    pub fn failed(&self) -> (u64, u64) {
         let mut sums = (0_u64, 0_u64);
-        for (name, kind) in &self.counts.kinds {
-            if *name == crate::traffic::Kind::Reset.name() {
+        for kind in Kind::all().filter(|kind| kind.is_faultless()) {
+            let Some(found) = self.found.counts.kinds.get(kind.name()) else {
                 continue;
-            }
-            for (outcome, count) in &kind.outcomes {
+            };
+            for (outcome, count) in &found.outcomes {
                 sums.1 = sums.1.saturating_add(*count);
-                if *outcome == Outcome::Failed {
+                if matches!(outcome, Outcome::Failed | Outcome::Broken) {
                     sums.0 = sums.0.saturating_add(*count);
                 }
             }
@@ -99,122 +114,99 @@ impl Report {
     /// Everything, for machines.
     #[must_use]
     pub fn json(&self) -> Value {
-        let kinds: BTreeMap<&str, Value> = self
-            .counts
+        let counts = &self.found.counts;
+        let kinds: BTreeMap<&str, Value> = counts
             .kinds
             .iter()
-            .map(|(name, kind)| (*name, kind_json(kind)))
+            .map(|(name, kind)| {
+                let outcomes: BTreeMap<&str, u64> = kind
+                    .outcomes
+                    .iter()
+                    .map(|(outcome, count)| (outcome.name(), *count))
+                    .collect();
+                let latency = latency_json(&kind.latencies);
+                let value = json!({ "outcomes": outcomes, "ms": latency, "trouble": kind.trouble });
+                (name.as_str(), value)
+            })
             .collect();
         let memory: BTreeMap<&str, Value> = self
+            .found
             .memory
             .iter()
-            .map(|(name, series, bound)| (*name, series_json(series, *bound)))
+            .map(|memory| (memory.name, memory_json(memory)))
             .collect();
+        let slices: Vec<Value> = counts
+            .slices
+            .iter()
+            .map(|(number, latencies)| {
+                json!({ "at": f64::from(*number) * self.found.slice, "ms": latency_json(latencies) })
+            })
+            .collect();
+        let marks: Vec<Value> = self
+            .found
+            .done
+            .marks
+            .iter()
+            .map(|(at, mark)| json!({ "at": at, "what": mark_name(*mark) }))
+            .collect();
+        let (failed, all) = self.failed();
         json!({
             "seed": self.options.seed, "rate": self.options.rate, "workers": self.options.workers,
-            "seconds": self.took.as_secs_f64(), "kinds": kinds, "disturbances": self.counts.disturbances,
-            "violations": self.counts.violations, "problems": self.problems(), "stats": self.stats,
-            "memory": memory,
+            "place": self.place, "seconds": self.found.took.as_secs_f64(), "kinds": kinds,
+            "single": latency_json(&self.single), "sentLate": latency_json(&counts.late),
+            "errors": { "failed": failed, "of": all, "rate": ratio(failed, all) },
+            "latencyOverTime": slices, "disturbances": counts.disturbances, "marks": marks,
+            "pushes": {
+                "controlUp": pushes_json(&self.found.done.pushes),
+                "controlAway": pushes_json(&self.found.done.pushes_away),
+            },
+            "reloads": latency_json(&counts.reloads), "violations": counts.violations,
+            "problems": self.problems(), "stats": self.found.stats, "memory": memory,
         })
     }
+}
 
-    /// Everything, for people.
-    #[must_use]
-    pub fn markdown(&self) -> String {
-        let mut lines = vec![
-            format!(
-                "Seed {}, {:.0} s, {} pieces of traffic per second, {} workers\n",
-                self.options.seed,
-                self.took.as_secs_f64(),
-                self.options.rate,
-                self.options.workers
-            ),
-            format!(
-                "| traffic | {} | p50 ms | p99 ms |",
-                Outcome::ALL.map(Outcome::name).join(" | ")
-            ),
-            format!("|---|{}", "---|".repeat(Outcome::ALL.len() + 2)),
-        ];
-        for (name, kind) in &self.counts.kinds {
-            let counts = Outcome::ALL.map(|outcome| {
-                let count = kind.outcomes.get(&outcome).copied().unwrap_or_default();
-                count.to_string()
-            });
-            let (median, slowest) = milliseconds(kind);
-            lines.push(format!(
-                "| {name} | {} | {median:.1} | {slowest:.1} |",
-                counts.join(" | ")
-            ));
-        }
-        lines.push("\n| disturbance | times |\n|---|---|".to_owned());
-        for (name, count) in &self.counts.disturbances {
-            lines.push(format!("| {name} | {count} |"));
-        }
-        lines.push(
-            "\n| resident MB | first third | middle | last third | peak | slope MB/h | flat |\n|---|---|---|---|---|---|---|"
-                .to_owned(),
-        );
-        for (name, series, bound) in &self.memory {
-            let Summary {
-                start,
-                middle,
-                end,
-                peak,
-                slope,
-            } = series.summary();
-            let flat = if series.summary().is_flat(*bound) {
-                "yes"
-            } else {
-                "no"
-            };
-            lines.push(format!(
-                "| {name} | {start:.1} | {middle:.1} | {end:.1} | {peak:.1} | {slope:.1} | {flat} |"
-            ));
-        }
-        for (name, kind) in &self.counts.kinds {
-            if !kind.trouble.is_empty() {
-                lines.push(format!(
-                    "\n{name}, the latest that failed: {}",
-                    kind.trouble
-                ));
-            }
-        }
-        lines.push(format!("\n{} violations", self.counts.violations));
-        lines.extend(self.problems().iter().map(|problem| format!("- {problem}")));
-        lines.join("\n")
+/// Its name in reports.
+#[must_use]
+pub(crate) fn mark_name(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Kill => "control is killed",
+        Mark::Reload => "a worker's VM ends",
     }
 }
 
-fn kind_json(kind: &Kind) -> Value {
-    let outcomes: BTreeMap<&str, u64> = kind
-        .outcomes
-        .iter()
-        .map(|(outcome, count)| (outcome.name(), *count))
-        .collect();
-    let (median, slowest) = milliseconds(kind);
-    json!({ "outcomes": outcomes, "p50ms": median, "p99ms": slowest, "trouble": kind.trouble })
+/// Part of a whole; 0 of nothing.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts of a run are small")]
+pub(crate) fn ratio(part: u64, all: u64) -> f64 {
+    part as f64 / all.max(1) as f64
 }
 
-fn milliseconds(kind: &Kind) -> (f64, f64) {
-    let mut sorted = kind.micros.clone();
-    sorted.sort_unstable();
-    let at = |of| f64::from(quantile(&sorted, of)) / 1000.0;
-    (at(0.5), at(0.99))
+fn latency_json(latencies: &Latencies) -> Value {
+    let mut value = json!({ "count": latencies.count() });
+    for (name, share) in SHARES {
+        if let Some(value) = value.as_object_mut() {
+            value.insert(name.to_owned(), json!(latencies.ms(share)));
+        }
+    }
+    value
 }
 
-fn series_json(series: &Series, bound: Bound) -> Value {
+fn pushes_json(pushes: &Pushes) -> Value {
+    json!({ "firstDecision": latency_json(&pushes.first), "everyWorker": latency_json(&pushes.all) })
+}
+
+fn memory_json(memory: &Memory) -> Value {
     let Summary {
         start,
         middle,
         end,
         peak,
         slope,
-    } = series.summary();
+    } = memory.series.summary();
+    let flat = memory
+        .bound
+        .map(|bound| memory.series.summary().is_flat(bound));
     json!({ "startMb": start, "middleMb": middle, "endMb": end, "peakMb": peak, "slopeMbPerHour": slope,
-        "flat": series.summary().is_flat(bound), "samples": series.samples() })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of a run are small")]
-fn ratio(part: u64, all: u64) -> f64 {
-    part as f64 / all.max(1) as f64
+        "flat": flat, "samples": memory.series.samples() })
 }

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::latency::Latencies;
+
 /// Most violations whose text is kept; all are counted.
 const KEPT: usize = 40;
 
 /// How one piece of traffic ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Outcome {
     /// With its own answer.
     Answered,
@@ -20,16 +24,19 @@ pub enum Outcome {
     Broken,
     /// We left on purpose.
     Left,
+    /// The VM of its worker had been ended on purpose.
+    Cut,
 }
 
 impl Outcome {
     /// All of them, in the order of the report's columns.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Answered,
         Self::Refused,
         Self::Failed,
         Self::Broken,
         Self::Left,
+        Self::Cut,
     ];
 
     /// Its name in reports.
@@ -41,65 +48,110 @@ impl Outcome {
             Self::Failed => "failed",
             Self::Broken => "broken",
             Self::Left => "left",
+            Self::Cut => "cut by a reload",
         }
     }
 }
 
 /// What one kind of traffic came to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Kind {
     /// How often it ended how.
     pub outcomes: BTreeMap<Outcome, u64>,
-    /// How long each that was answered or refused took, in microseconds.
-    pub micros: Vec<u32>,
+    /// How long each that was answered or refused took, from the moment when it was due.
+    pub latencies: Latencies,
     /// What the latest that failed or broke said.
     pub trouble: String,
 }
 
 /// Everything counted so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// By kind of traffic.
-    pub kinds: BTreeMap<&'static str, Kind>,
+    pub kinds: BTreeMap<String, Kind>,
+    /// Single exchanges without planned delays, by the number of the slice of time in which they were due.
+    pub slices: BTreeMap<u32, Latencies>,
+    /// How much later than planned traffic was sent.
+    pub late: Latencies,
+    /// From the end of a worker's VM until every worker decided again.
+    pub reloads: Latencies,
     /// What we did to the system: restarts, pushes, resets.
-    pub disturbances: BTreeMap<&'static str, u64>,
+    pub disturbances: BTreeMap<String, u64>,
     /// How often something happened that must not.
     pub violations: u64,
     /// The first of them in words.
     pub said: Vec<String>,
 }
 
-/// The one place where all parts of a run count.
+impl Counts {
+    /// Adds what another process has counted.
+    pub fn merge(&mut self, other: Self) {
+        for (name, kind) in other.kinds {
+            let ours = self.kinds.entry(name).or_default();
+            for (outcome, count) in kind.outcomes {
+                add(ours.outcomes.entry(outcome).or_default(), count);
+            }
+            ours.latencies.merge(&kind.latencies);
+            if !kind.trouble.is_empty() {
+                ours.trouble = kind.trouble;
+            }
+        }
+        for (slice, latencies) in &other.slices {
+            self.slices.entry(*slice).or_default().merge(latencies);
+        }
+        self.late.merge(&other.late);
+        self.reloads.merge(&other.reloads);
+        for (what, count) in other.disturbances {
+            add(self.disturbances.entry(what).or_default(), count);
+        }
+        add(&mut self.violations, other.violations);
+        self.said.extend(other.said);
+    }
+
+    /// How many pieces of traffic have ended.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        let kinds = self.kinds.values();
+        kinds.flat_map(|kind| kind.outcomes.values()).sum()
+    }
+}
+
+/// The one place where all parts of a process count.
 #[derive(Debug, Default)]
 pub struct Tally(Mutex<Counts>);
 
 impl Tally {
     /// Counts an ending; `trouble` says what it was when it failed or broke.
-    pub fn ended(&self, kind: &'static str, outcome: Outcome, took: Duration, trouble: &str) {
+    pub fn ended(&self, kind: &str, outcome: Outcome, took: Duration, trouble: &str) {
         let mut counts = self.counts();
-        let kind = counts.kinds.entry(kind).or_default();
-        let count = kind.outcomes.entry(outcome).or_default();
-        *count = count.saturating_add(1);
+        let kind = counts.kinds.entry(kind.to_owned()).or_default();
+        add(kind.outcomes.entry(outcome).or_default(), 1);
         match outcome {
-            Outcome::Answered | Outcome::Refused => kind
-                .micros
-                .push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX)),
+            Outcome::Answered | Outcome::Refused => kind.latencies.add(took),
             Outcome::Failed | Outcome::Broken => trouble.clone_into(&mut kind.trouble),
-            Outcome::Left => {}
+            Outcome::Left | Outcome::Cut => {}
         }
     }
 
-    /// Counts something that we did to the system.
-    pub fn disturbed(&self, what: &'static str) {
-        let mut counts = self.counts();
-        let count = counts.disturbances.entry(what).or_default();
-        *count = count.saturating_add(1);
+    /// Counts a single exchange that was due in that slice of time.
+    pub fn in_slice(&self, slice: u32, took: Duration) {
+        self.counts().slices.entry(slice).or_default().add(took);
     }
 
-    /// How often that was done to the system.
-    #[must_use]
-    pub fn disturbances(&self, what: &'static str) -> u64 {
-        self.counts().disturbances.get(what).copied().unwrap_or(0)
+    /// Counts by how much the load generator itself was late.
+    pub fn late(&self, by: Duration) {
+        self.counts().late.add(by);
+    }
+
+    /// Counts a reload of a worker.
+    pub fn reloaded(&self, took: Duration) {
+        self.counts().reloads.add(took);
+    }
+
+    /// Counts something that we did to the system.
+    pub fn disturbed(&self, what: &str) {
+        let mut counts = self.counts();
+        add(counts.disturbances.entry(what.to_owned()).or_default(), 1);
     }
 
     /// Keeps something that must not happen.
@@ -122,16 +174,16 @@ impl Tally {
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
         let counts = self.counts();
-        let ended = counts
-            .kinds
-            .values()
-            .flat_map(|kind| kind.outcomes.values());
-        (ended.sum(), counts.violations)
+        (counts.ended(), counts.violations)
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn add(count: &mut u64, more: u64) {
+    *count = count.saturating_add(more);
 }
 
 /// The value below which the share `of` of the sorted values lies; 0 of none.
@@ -149,7 +201,35 @@ pub fn quantile<T: Copy + Default>(sorted: &[T], of: f64) -> T {
 
 #[cfg(test)]
 mod tests {
-    use super::quantile;
+    use super::*;
+
+    #[test]
+    fn what_several_processes_count_is_added_up() {
+        let (ours, theirs) = (Tally::default(), Tally::default());
+        let took = Duration::from_millis(2);
+        for tally in [&ours, &theirs, &theirs] {
+            tally.ended("list", Outcome::Answered, took, "");
+            tally.in_slice(3, took);
+            tally.disturbed("kills");
+        }
+        theirs.ended("list", Outcome::Failed, took, "503");
+        theirs.violation("lost");
+        let sent = serde_json::to_string(&theirs.snapshot()).unwrap();
+        let mut counts = ours.snapshot();
+        counts.merge(serde_json::from_str(&sent).unwrap());
+        let list = &counts.kinds["list"];
+        assert_eq!(
+            list.outcomes,
+            BTreeMap::from([(Outcome::Answered, 3), (Outcome::Failed, 1)])
+        );
+        assert_eq!((list.latencies.count(), list.trouble.as_str()), (3, "503"));
+        assert_eq!(counts.slices[&3].count(), 3);
+        assert_eq!(counts.disturbances["kills"], 3);
+        assert_eq!(
+            (counts.violations, counts.said),
+            (1, vec!["lost".to_owned()])
+        );
+    }
 
     #[test]
     fn quantiles_are_values_of_the_list() {

@@ -8,9 +8,12 @@ use std::time::Duration;
 use gatehold_harness::recorder::{Pen, mcp};
 use gatehold_harness::{Answer, Received, Recorder, Step};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use crate::tally::Tally;
 
+/// Between two looks at what was received.
+const EMPTY: Duration = Duration::from_millis(200);
 /// What stands in every request that must not pass.
 pub const FORBIDDEN: &str = "forbidden-";
 /// Events of a stream that we open and the server ends.
@@ -24,13 +27,64 @@ struct Known {
     next: AtomicU64,
 }
 
-/// Lets `recorder` answer by this script and report to `tally`.
-pub fn install(recorder: &Recorder, tally: Arc<Tally>) {
-    let known = Arc::new(Known::default());
-    recorder.answer(move |request| {
-        inspect(request, &known, &tally);
-        answer(request, &known, &tally)
-    });
+/// The upstream in this process. Dropping it closes it.
+#[derive(Debug)]
+pub struct Upstream {
+    recorder: Arc<Recorder>,
+    surface: Recorder,
+    emptying: JoinHandle<()>,
+}
+
+impl Upstream {
+    /// Listens, and says on a port of its own (`GET /counts`) what it has counted, and how many answers are under way.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub async fn start() -> anyhow::Result<Self> {
+        let recorder = Arc::new(Recorder::start().await?);
+        let surface = Recorder::start().await?;
+        let (tally, known) = (Arc::new(Tally::default()), Arc::new(Known::default()));
+        let (counted, open) = (Arc::clone(&tally), Arc::clone(&recorder));
+        surface.answer(move |_| {
+            let counts = counted.snapshot();
+            Answer::json(&json!({ "counts": counts, "open": open.open_answers() }))
+        });
+        recorder.answer(move |request| {
+            inspect(request, &known, &tally);
+            answer(request, &known, &tally)
+        });
+        let received = Arc::clone(&recorder);
+        let emptying = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(EMPTY).await;
+                // What was received has been looked at; kept, it would fill this process.
+                drop(received.take());
+            }
+        });
+        Ok(Self {
+            recorder,
+            surface,
+            emptying,
+        })
+    }
+
+    /// Where MCP is spoken.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.recorder.port()
+    }
+
+    /// Where it says what it has counted.
+    #[must_use]
+    pub fn surface(&self) -> u16 {
+        self.surface.port()
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.emptying.abort();
+    }
 }
 
 /// What must not arrive, and sessions that this server did not open.

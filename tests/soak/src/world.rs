@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bytes::Bytes;
 use fastrand::Rng;
-use gatehold_harness::{Algorithm, Call, Claims, Harness, Keys, Version};
+use gatehold_harness::{Algorithm, Call, Claims, Exchange, Keys, Reply, Version};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::reload::{Cut, Reloads};
 use crate::tally::Tally;
 
 /// Paths of the servers.
@@ -22,34 +26,61 @@ pub const EVERYTHING: &str = "/everything/mcp";
 
 /// How long a token is used again; test tokens hold for ten minutes, the provider's too.
 const WARM: Duration = Duration::from_secs(240);
-/// One token in so many is new. A worker remembers those that it verified, up to a bound that takes hours to reach: more
-/// of them would let that memory look like a leak.
-const COLD: u32 = 20;
+/// New tokens per second, whatever the rate. A worker remembers those that it verified until they expire: more of them
+/// would let that memory look like a leak for as long as the first ones hold.
+const COLD: f64 = 2.0;
+
+/// What the load generator has to know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Settings {
+    /// Port of the gateway.
+    pub port: u16,
+    /// Pieces of traffic per second, on average.
+    pub rate: f64,
+    /// With the same seed the same traffic is sent in the same order.
+    pub seed: u64,
+    /// Envoy's worker threads.
+    pub workers: u32,
+    /// Folder of the hostile bodies.
+    pub corpus: PathBuf,
+    /// The keys that tokens are signed with, as the harness exports them.
+    pub keys: Value,
+    /// How long a slice of time is, in seconds, for latencies over time.
+    pub slice: f64,
+}
 
 /// Shared by all traffic.
 #[derive(Debug)]
 pub struct World {
     /// Port of the gateway.
     pub port: u16,
+    /// Envoy's worker threads.
+    pub workers: u32,
     /// Where all is counted.
     pub tally: Arc<Tally>,
+    /// When workers reloaded.
+    pub reloads: Reloads,
+    /// Whether what tokens are verified by has changed since the start.
+    pub issuer_changed: AtomicBool,
     /// Bodies of `tests/corpus/requests`, by name.
     pub corpus: Vec<(String, Bytes)>,
-    keys: &'static Keys,
+    keys: Keys,
+    /// One token in so many is new.
+    cold: f64,
     next: AtomicU64,
     warm: Mutex<BTreeMap<(String, String), (String, Instant)>>,
     provided: Mutex<BTreeMap<String, String>>,
 }
 
 impl World {
-    /// Of a harness that runs.
+    /// Nothing has been sent yet.
     ///
     /// # Errors
-    /// When the corpus cannot be read.
-    pub fn new(harness: &Harness, tally: Arc<Tally>) -> anyhow::Result<Self> {
-        let folder = harness.tools.root.join("tests/corpus/requests");
+    /// When the corpus cannot be read, or the keys are none.
+    pub fn new(settings: &Settings) -> anyhow::Result<Self> {
+        let folder = &settings.corpus;
         let mut corpus = Vec::new();
-        for entry in fs::read_dir(&folder).context("read the corpus of requests")? {
+        for entry in fs::read_dir(folder).context("read the corpus of requests")? {
             let path = entry?.path();
             if path
                 .extension()
@@ -62,14 +93,53 @@ impl World {
         // The order of a folder is no order, and a seed should name one run.
         corpus.sort();
         Ok(Self {
-            port: harness.port(),
-            tally,
+            port: settings.port,
+            workers: settings.workers,
+            tally: Arc::default(),
+            reloads: Reloads::default(),
+            issuer_changed: AtomicBool::new(false),
             corpus,
-            keys: harness.keys,
+            keys: Keys::import(settings.keys.clone())?,
+            cold: settings.rate / COLD,
             next: AtomicU64::new(1),
             warm: Mutex::default(),
             provided: Mutex::default(),
         })
+    }
+
+    /// Sends a request and waits for the whole answer.
+    ///
+    /// # Errors
+    /// When the exchange breaks off; [`Cut`] when Envoy answered for a worker that reloads.
+    pub async fn send(&self, call: &Call) -> anyhow::Result<Reply> {
+        let begin = Instant::now();
+        let reply = call.send(self.port).await?;
+        self.uncut(begin, &reply)?;
+        Ok(reply)
+    }
+
+    /// Sends a request and waits for the headers of the answer only.
+    ///
+    /// # Errors
+    /// As [`World::send`].
+    pub async fn open(&self, call: &Call) -> anyhow::Result<Exchange> {
+        let begin = Instant::now();
+        let exchange = call.open(self.port).await?;
+        if exchange.status() == 503 {
+            let reply = exchange.whole().await?;
+            self.uncut(begin, &reply)?;
+            anyhow::bail!("503 {}", reply.text());
+        }
+        Ok(exchange)
+    }
+
+    fn uncut(&self, begin: Instant, reply: &Reply) -> Result<(), Cut> {
+        // The filter's own refusals have a body.
+        let bare = reply.status == 503 && reply.body.is_empty();
+        if bare && self.reloads.explain(begin, Instant::now()) {
+            return Err(Cut);
+        }
+        Ok(())
     }
 
     /// A number that nobody else has.
@@ -93,7 +163,7 @@ impl World {
         {
             return Ok(token.clone());
         }
-        if rng.u32(0..COLD) == 0 {
+        if rng.f64() * self.cold < 1.0 {
             return self.sign(user, path);
         }
         self.warm(user, path)

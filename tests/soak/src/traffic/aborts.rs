@@ -20,7 +20,7 @@ pub(super) async fn in_request(world: &World, rng: &mut Rng) -> anyhow::Result<E
     let call = tool(world, rng, &asked, "get_customer", half, fill)?;
     let call = call.in_pieces_of(fill / 4 + 40).unfinished();
     let stay = Duration::from_millis(rng.u64(1..300));
-    match tokio::time::timeout(stay, call.open(world.port)).await {
+    match tokio::time::timeout(stay, world.open(&call)).await {
         Err(_) => Ok(Ended::with(Outcome::Left)),
         // Nothing can be said about a request that is not whole, but that its body is too large.
         Ok(answer) => {
@@ -42,7 +42,7 @@ pub(super) async fn while_waiting(world: &World, rng: &mut Rng) -> anyhow::Resul
     let fill = rng.usize(0..20_000);
     let call = tool(world, rng, &asked, "get_customer", arguments, fill)?;
     let stay = Duration::from_millis(rng.u64(1..400));
-    match tokio::time::timeout(stay, call.send(world.port)).await {
+    match tokio::time::timeout(stay, world.send(&call)).await {
         Err(_) => Ok(Ended::with(Outcome::Left)),
         Ok(reply) => Ok(asked.judge_call(world, &reply?)),
     }
@@ -53,7 +53,7 @@ pub(super) async fn in_answer(world: &World, rng: &mut Rng) -> anyhow::Result<En
     let asked = Asked::new(world);
     let arguments = json!({ "answer": "sse", "events": 400, "pause": rng.u64(0..20) });
     let call = tool(world, rng, &asked, "stream_orders", arguments, 0)?;
-    let mut exchange = call.open(world.port).await?;
+    let mut exchange = world.open(&call).await?;
     for _ in 0..rng.u32(0..40) {
         match exchange.event().await? {
             Some(event) => asked.only_ours(world, &event),

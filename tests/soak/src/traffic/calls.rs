@@ -52,7 +52,7 @@ pub(super) async fn allowed(world: &World, rng: &mut Rng) -> anyhow::Result<Ende
         )
     };
     let call = tool(world, rng, &asked, name, arguments, sent)?;
-    let reply = call.send(world.port).await?;
+    let reply = world.send(&call).await?;
     let ended = asked.judge_call(world, &reply);
     Ok(must_be_allowed(world, "an allowed call", ended))
 }
@@ -64,7 +64,7 @@ pub(super) async fn streamed(world: &World, rng: &mut Rng) -> anyhow::Result<End
     let arguments = json!({ "answer": "sse", "events": events, "pause": 0, "size": size(rng) });
     let fill = size(rng);
     let call = tool(world, rng, &asked, "stream_orders", arguments, fill)?;
-    let reply = call.send(world.port).await?;
+    let reply = world.send(&call).await?;
     let count = u64::try_from(reply.messages().len()).unwrap_or_default();
     let ended = asked.judge_call(world, &reply);
     if ended.outcome == Outcome::Answered && count != events + 1 {
@@ -88,7 +88,7 @@ pub(super) async fn denied(world: &World, rng: &mut Rng) -> anyhow::Result<Ended
     };
     let fill = size(rng);
     let call = tool(world, rng, &asked, name, arguments, fill)?;
-    let reply = call.send(world.port).await?;
+    let reply = world.send(&call).await?;
     let ended = asked.judge(world, &reply);
     Ok(must_be_refused(world, "a denied call", ended))
 }
@@ -105,7 +105,7 @@ pub(super) async fn undecided(world: &World, rng: &mut Rng) -> anyhow::Result<En
         json!({ "amount": SOMETIMES }),
         fill,
     )?;
-    let reply = call.send(world.port).await?;
+    let reply = world.send(&call).await?;
     Ok(asked.judge_call(world, &reply))
 }
 
@@ -121,10 +121,7 @@ pub(super) async fn listed(world: &World, rng: &mut Rng) -> anyhow::Result<Ended
         call = call.header("mcp-session-id", "made-up");
     }
     let token = world.token(rng, "alice", CRM)?;
-    let reply = shaped(rng, call, 100)
-        .bearer(&token)
-        .send(world.port)
-        .await?;
+    let reply = world.send(&shaped(rng, call, 100).bearer(&token)).await?;
     for hidden in ["delete_customer", "\"internal\"", "crm://internal/"] {
         if reply.text().contains(hidden) {
             world
@@ -147,10 +144,7 @@ pub(super) async fn read(world: &World, rng: &mut Rng) -> anyhow::Result<Ended> 
     };
     let call = asked.request(rng.bool(), CRM, "resources/read", &json!({ "uri": uri }));
     let token = world.token(rng, "bob", CRM)?;
-    let reply = shaped(rng, call, 100)
-        .bearer(&token)
-        .send(world.port)
-        .await?;
+    let reply = world.send(&shaped(rng, call, 100).bearer(&token)).await?;
     let ended = asked.judge(world, &reply);
     Ok(if open {
         must_be_allowed(world, "an open resource", ended)
@@ -181,7 +175,7 @@ pub(super) async fn batch(world: &World, rng: &mut Rng) -> anyhow::Result<Ended>
     let call = Call::post(CRM, Value::Array(elements).to_string());
     let call = shaped(rng, call, 600).header("mcp-protocol-version", "2025-03-26");
     let token = world.token(rng, "carol", CRM)?;
-    let reply = call.bearer(&token).send(world.port).await?;
+    let reply = world.send(&call.bearer(&token)).await?;
     let text = reply.text();
     let answers = reply.json();
     let ran = answers.as_array().is_some_and(|answers| {
@@ -217,10 +211,7 @@ pub(super) async fn unanswered(world: &World, rng: &mut Rng) -> anyhow::Result<E
     };
     let call = Call::post(CRM, body.to_string()).header("mcp-protocol-version", message::LEGACY);
     let token = world.token(rng, "dave", CRM)?;
-    let reply = shaped(rng, call, 100)
-        .bearer(&token)
-        .send(world.port)
-        .await?;
+    let reply = world.send(&shaped(rng, call, 100).bearer(&token)).await?;
     Ok(Ended {
         outcome: if reply.status == 202 {
             Outcome::Answered
@@ -242,7 +233,7 @@ pub(super) async fn reset(world: &World, rng: &mut Rng) -> anyhow::Result<Ended>
     });
     let fill = size(rng);
     let call = tool(world, rng, &asked, "get_customer", arguments, fill)?;
-    let reply = call.send(world.port).await?;
+    let reply = world.send(&call).await?;
     let text = reply.text();
     asked.only_ours(world, &text);
     // A stream whose end is missing is a broken answer; what came before the break may stand.

@@ -18,10 +18,7 @@ pub(super) async fn corpus(world: &World, rng: &mut Rng) -> anyhow::Result<Ended
     let size = body.len();
     let call = Call::post(CRM, body.clone()).header("mcp-protocol-version", message::LEGACY);
     let token = world.token(rng, "alice", CRM)?;
-    let reply = shaped(rng, call, size)
-        .bearer(&token)
-        .send(world.port)
-        .await?;
+    let reply = world.send(&shaped(rng, call, size).bearer(&token)).await?;
     let said = format!("{name}: {} {}", reply.status, head(&reply.text()));
     if reply.status.is_server_error() {
         world.tally.violation(format!("hostile input: {said}"));
@@ -45,7 +42,7 @@ pub(super) async fn unknown(world: &World, rng: &mut Rng) -> anyhow::Result<Ende
         // For another server.
         _ => call.bearer(&world.sign("alice", "/elsewhere/mcp")?),
     };
-    let reply = shaped(rng, call, 300).send(world.port).await?;
+    let reply = world.send(&shaped(rng, call, 300)).await?;
     if reply.status != 401 {
         world.tally.violation(format!(
             "without a good token: {} {}",
@@ -62,7 +59,7 @@ pub(super) async fn too_large(world: &World, rng: &mut Rng) -> anyhow::Result<En
     let fill = (1 << 20) + rng.usize(0..500_000);
     let arguments = json!({ "secret": FORBIDDEN });
     let call = super::calls::tool(world, rng, &asked, "get_customer", arguments, fill)?;
-    let reply = call.send(world.port).await;
+    let reply = world.send(&call).await;
     // A client that still sends may find the connection closed before it reads why.
     let Ok(reply) = reply else {
         return Ok(Ended::with(Outcome::Refused));

@@ -1,17 +1,20 @@
-//! The mix: what kinds of traffic there are, how often each comes, and how one of them is run.
+//! The mix: what kinds of traffic there are, how often each comes, and how one of them is run. The load generator is
+//! a role of its own.
 
 mod aborts;
 mod calls;
 mod hostile;
-mod requests;
+pub(crate) mod requests;
+pub mod role;
 mod sessions;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use crate::disturb::ISSUER_CHANGES;
+use crate::reload::Cut;
 use crate::tally::Outcome;
 use crate::world::World;
 
@@ -98,6 +101,11 @@ impl Kind {
         Self::Allowed
     }
 
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        MIX.into_iter().map(|(_, kind)| kind)
+    }
+
     /// Its name in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -130,15 +138,34 @@ impl Kind {
         matches!(self, Self::Session | Self::Everything | Self::Listen)
     }
 
+    /// Whether it is one exchange in which nobody waits on purpose, so that its latency is the system's own.
+    #[must_use]
+    pub fn is_single(self) -> bool {
+        matches!(
+            self,
+            Self::Allowed
+                | Self::Denied
+                | Self::Undecided
+                | Self::Listed
+                | Self::Read
+                | Self::Batch
+                | Self::Unanswered
+                | Self::Unknown
+        )
+    }
+
     /// Whether nothing goes wrong on purpose, so that nothing may go wrong.
-    fn is_faultless(self) -> bool {
+    #[must_use]
+    pub fn is_faultless(self) -> bool {
         !matches!(self, Self::Reset | Self::Corpus)
     }
 }
 
-/// Runs one piece of traffic of that kind and counts how it ended. What does not end is a violation.
-pub async fn run(world: Arc<World>, kind: Kind, mut rng: Rng) {
+/// Runs one piece of traffic of that kind and counts how it ended, from when it was `due`, which was in that slice of
+/// time. What does not end is a violation.
+pub(crate) async fn run(world: Arc<World>, kind: Kind, mut rng: Rng, due: Instant, slice: u32) {
     let begin = Instant::now();
+    world.tally.late(begin.saturating_duration_since(due));
     let rng = &mut rng;
     let work = async {
         match kind {
@@ -171,15 +198,17 @@ pub async fn run(world: Arc<World>, kind: Kind, mut rng: Rng) {
         ));
         return;
     };
+    let end = Instant::now();
     let (mut outcome, said) = match ended {
         Ok(ended) => (ended.outcome, ended.said),
+        Err(error) if error.is::<Cut>() => (Outcome::Cut, String::new()),
         Err(error) => (Outcome::Broken, format!("{error:#}")),
     };
     let cut = ["reading a body", "the GET stream ended"];
     if outcome == Outcome::Broken
         && kind.is_standing()
         && cut.iter().any(|cut| said.contains(cut))
-        && world.tally.disturbances(ISSUER_CHANGES) > 0
+        && world.issuer_changed.load(Ordering::Relaxed)
     {
         outcome = Outcome::Left;
         world
@@ -187,11 +216,17 @@ pub async fn run(world: Arc<World>, kind: Kind, mut rng: Rng) {
             .disturbed("streams that ended with an issuer's change");
     }
     if outcome == Outcome::Broken && kind.is_faultless() {
-        world
-            .tally
-            .violation(format!("{} broke off: {said}", kind.name()));
+        if world.reloads.explain(begin, end) {
+            outcome = Outcome::Cut;
+        } else {
+            world
+                .tally
+                .violation(format!("{} broke off: {said}", kind.name()));
+        }
     }
-    world
-        .tally
-        .ended(kind.name(), outcome, begin.elapsed(), &said);
+    let took = end.saturating_duration_since(due);
+    if kind.is_single() && matches!(outcome, Outcome::Answered | Outcome::Refused) {
+        world.tally.in_slice(slice, took);
+    }
+    world.tally.ended(kind.name(), outcome, took, &said);
 }

@@ -137,7 +137,7 @@ impl Asked {
 
 /// Whether an answer says that the request was not carried out.
 #[must_use]
-pub(super) fn refused(answer: &Value) -> bool {
+pub(crate) fn refused(answer: &Value) -> bool {
     answer.get("error").is_some() || answer.pointer("/result/isError") == Some(&json!(true))
 }
 

@@ -69,12 +69,12 @@ impl<'a> Session<'a> {
     }
 
     async fn send(&self, call: Call) -> anyhow::Result<Reply> {
-        Ok(self.with_headers(call).send(self.world.port).await?)
+        self.world.send(&self.with_headers(call)).await
     }
 
     async fn stream(&self) -> anyhow::Result<Exchange> {
         let call = Call::get(self.path).header("accept", "text/event-stream");
-        Ok(self.with_headers(call).open(self.world.port).await?)
+        self.world.open(&self.with_headers(call)).await
     }
 
     async fn call(&self, tool: &str, arguments: impl Fn(&str) -> Value) -> anyhow::Result<()> {
@@ -95,7 +95,7 @@ impl<'a> Session<'a> {
         let call = self.post(&Asked::new(self.world).body("tools/call", &params));
         let call = self.with_headers(call).without("authorization");
         let token = self.world.warm("eve", self.path)?;
-        let reply = call.bearer(&token).send(self.world.port).await?;
+        let reply = self.world.send(&call.bearer(&token)).await?;
         if reply.status != 404 {
             self.world.tally.violation(format!(
                 "a foreign session: {} {}",
@@ -175,7 +175,7 @@ pub(super) async fn desk(world: &World, rng: &mut Rng) -> anyhow::Result<Ended> 
     };
     let call = asked.request(true, DESK, method, &params);
     let token = world.token(rng, "alice", DESK)?;
-    let reply = call.bearer(&token).send(world.port).await?;
+    let reply = world.send(&call.bearer(&token)).await?;
     let ended = asked.judge(world, &reply);
     if reply.text().contains("delete_customer") {
         world
@@ -204,7 +204,7 @@ pub(super) async fn listen(world: &World, rng: &mut Rng) -> anyhow::Result<Ended
         Version::Http2
     });
     let token = world.token(rng, "carol", path)?;
-    let mut exchange = call.bearer(&token).open(world.port).await?;
+    let mut exchange = world.open(&call.bearer(&token)).await?;
     anyhow::ensure!(exchange.status() == 200, "listen: {}", exchange.status());
     let first = exchange.event().await?.context("no acknowledgement")?;
     // What tokens are verified by may change between the answer's headers and its first event.
