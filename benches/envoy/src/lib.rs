@@ -1,1 +1,19 @@
 //! What `make bench` does; the program is a thin shell around it.
+
+pub mod answers;
+pub mod cases;
+pub mod config;
+pub mod content;
+pub mod http1;
+pub mod load;
+pub mod machine;
+pub mod measure;
+pub mod policy;
+pub mod probe;
+pub mod run;
+pub mod schedule;
+pub mod site;
+pub mod startup;
+pub mod stats;
+pub mod tokens;
+pub mod variant;

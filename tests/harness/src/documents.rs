@@ -18,7 +18,7 @@ impl Documents {
     ///
     /// # Errors
     /// When it cannot be created.
-    pub(crate) fn create(
+    pub fn create(
         folder: PathBuf,
         gateway: u16,
         provider: u16,

@@ -41,6 +41,14 @@ impl Tools {
     /// # Errors
     /// [`HarnessError::Missing`] names the first thing that is not there.
     pub fn find() -> Result<Self, HarnessError> {
+        Self::with_filter(None)
+    }
+
+    /// As [`Tools::find`], with this filter instead of what the build made, if one is named.
+    ///
+    /// # Errors
+    /// As [`Tools::find`].
+    pub fn with_filter(filter: Option<PathBuf>) -> Result<Self, HarnessError> {
         let root = root();
         let list = env::var_os("GATEHOLD_TOOLS")
             .map_or_else(|| root.join("tests/setup/tools.env"), PathBuf::from);
@@ -72,14 +80,17 @@ impl Tools {
                 ],
             )?,
             trapping_wasm: target.join("gatehold-trap.wasm"),
-            wasm: built(
-                "the filter",
-                "GATEHOLD_WASM",
-                &[
-                    target.join("gatehold.wasm"),
-                    target.join("wasm32-wasip1/release/gatehold_filter.wasm"),
-                ],
-            )?,
+            wasm: match filter {
+                Some(filter) => present("the filter", filter, "name another one")?,
+                None => built(
+                    "the filter",
+                    "GATEHOLD_WASM",
+                    &[
+                        target.join("gatehold.wasm"),
+                        target.join("wasm32-wasip1/release/gatehold_filter.wasm"),
+                    ],
+                )?,
+            },
             root,
             installed,
         })

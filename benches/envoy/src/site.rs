@@ -1,0 +1,208 @@
+//! One Envoy that is measured, and the control behind it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use gatehold_harness::bootstrap::BOOTSTRAP;
+use gatehold_harness::control::Control;
+use gatehold_harness::documents::Documents;
+use gatehold_harness::ports::Reserved;
+use gatehold_harness::process::Process;
+use gatehold_harness::{Keys, Tools};
+use tokio::process::Command;
+
+use crate::cases;
+use crate::config::{self, Places};
+use crate::load::Load;
+use crate::machine::{self, Plan};
+use crate::policy::{self, Rules};
+use crate::variant::Variant;
+
+/// What every site is made of.
+#[derive(Debug)]
+pub struct Ground<'a> {
+    /// Where the programs are; `wasm` is the filter that is measured.
+    pub tools: &'a Tools,
+    /// The module that does nothing.
+    pub empty: PathBuf,
+    /// The keys of the tokens.
+    pub keys: &'static Keys,
+    /// Who runs where.
+    pub plan: &'a Plan,
+    /// The load generator, which is the upstream too.
+    pub load: &'a Load,
+    /// Logs and configurations are written here.
+    pub folder: &'a Path,
+}
+
+/// A control that serves one of the policies.
+#[derive(Debug)]
+pub struct Desk {
+    /// The program.
+    pub control: Control,
+    full: bool,
+    rules: Rules,
+}
+
+impl Desk {
+    /// Starts control on the documents of a policy.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start(ground: &Ground<'_>, full: bool, rules: Rules) -> anyhow::Result<Self> {
+        let name = if full { "full" } else { "plain" };
+        let folder = ground
+            .folder
+            .join(format!("control-{name}-{}", rules.count()));
+        let jwks = ground.keys.jwks().to_string();
+        let documents = Documents::create(folder.join("documents"), 0, 0, &jwks)?;
+        documents.write("servers.yaml", policy::servers())?;
+        documents.write("policy.yaml", &policy::policy(full, rules))?;
+        let control = Control::start(ground.tools, &folder, 0, 0).await?;
+        // What it does with audit events is not what is measured, and must not disturb the load.
+        machine::step_back(control.id().context("control has ended")?)?;
+        Ok(Self {
+            control,
+            full,
+            rules,
+        })
+    }
+
+    /// Whether a site of this kind asks this control.
+    #[must_use]
+    pub fn serves(&self, variant: Variant, rules: Rules) -> bool {
+        self.full == variant.is_full() && self.rules == rules
+    }
+}
+
+/// A running Envoy.
+#[derive(Debug)]
+pub struct Site {
+    /// What it is.
+    pub variant: Variant,
+    /// Rules of its policy.
+    pub rules: Rules,
+    /// Where clients come in.
+    pub port: u16,
+    /// Its process.
+    pub id: u32,
+    /// The process of its control, if it has one.
+    pub control: Option<u32>,
+    /// The session that requests carry, if they carry one.
+    pub session: Option<String>,
+    _process: Process,
+    _reserved: Reserved,
+}
+
+impl Site {
+    /// Starts an Envoy with one worker, waits until it decides, and begins the session.
+    ///
+    /// # Errors
+    /// When it does not start, or its filter gets no policy; with the end of its log.
+    pub async fn start(
+        ground: &Ground<'_>,
+        desk: Option<&Desk>,
+        variant: Variant,
+        rules: Rules,
+        token: &str,
+    ) -> anyhow::Result<Self> {
+        let reserved = Reserved::any()?;
+        let port = reserved.port();
+        let mut process = launch(
+            ground,
+            desk,
+            variant,
+            port,
+            1,
+            &format!("{}-{}", variant.name(), rules.count()),
+        )?;
+        let id = process.id().context("Envoy has ended")?;
+        wait_for_policy(ground.load, variant, port, &mut process).await?;
+        let mut site = Self {
+            variant,
+            rules,
+            port,
+            id,
+            control: desk.and_then(|desk| desk.control.id()),
+            session: None,
+            _process: process,
+            _reserved: reserved,
+        };
+        if variant.is_full() {
+            let reply = ground.load.ask(port, cases::initialize(token))?;
+            ensure!(
+                reply.status == 200,
+                "no session at `{}`: {} {}",
+                variant.name(),
+                reply.status,
+                reply.text()
+            );
+            site.session = Some(reply.session.context("a session without an id")?);
+        }
+        Ok(site)
+    }
+}
+
+/// Starts an Envoy on the measured CPU.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn launch(
+    ground: &Ground<'_>,
+    desk: Option<&Desk>,
+    variant: Variant,
+    port: u16,
+    workers: u32,
+    name: &str,
+) -> anyhow::Result<Process> {
+    let file = fs::read_to_string(ground.tools.root.join(BOOTSTRAP))
+        .with_context(|| format!("could not read {BOOTSTRAP}"))?;
+    let jwks = ground.keys.jwks().to_string();
+    let places = Places {
+        gateway: port,
+        control: desk.map_or(9, |desk| desk.control.grpc_port()),
+        upstream: ground.load.upstream(),
+        wasm: if variant == Variant::WasmEmpty {
+            &ground.empty
+        } else {
+            &ground.tools.wasm
+        },
+        jwks: &jwks,
+    };
+    let config = ground.folder.join(format!("{name}.yaml"));
+    fs::write(&config, config::render(&file, variant, &places)?)
+        .context("could not write the bootstrap")?;
+    let mut command = Command::new(&ground.tools.envoy);
+    command.arg("-c").arg(&config);
+    command.args([
+        "--concurrency",
+        &workers.to_string(),
+        "--disable-hot-restart",
+        "--log-level",
+        "warning",
+    ]);
+    ground
+        .plan
+        .on_measured(|| Process::start(name, ground.folder, command))
+}
+
+/// Waits until the listener answers, and until the filter has its policy where it needs one.
+///
+/// # Errors
+/// When that takes too long; with the end of the log.
+pub async fn wait_for_policy(
+    load: &Load,
+    variant: Variant,
+    port: u16,
+    process: &mut Process,
+) -> anyhow::Result<()> {
+    let path = format!("/.well-known/oauth-protected-resource{}", policy::PATH);
+    let ready = process.ready(async |_| match load.ask(port, cases::get(&path)) {
+        Ok(reply) if reply.status == 200 || !variant.is_ours() => Ok(()),
+        Ok(reply) => Err(format!("{} {}", reply.status, reply.text())),
+        Err(error) => Err(error.to_string()),
+    });
+    let ready = ready.await;
+    ready.with_context(|| process.tail())
+}
