@@ -1,5 +1,6 @@
 //! A program in a container.
 
+use std::env;
 use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -74,11 +75,9 @@ impl Container {
     /// Starts it on the host's network.
     pub(crate) async fn start(plan: Plan<'_>) -> Result<Self, HarnessError> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        // The folder's name is unique on this machine, but more than one may be started for it.
-        let folder = plan.folder.file_name().unwrap_or_default();
         let name = format!(
             "{}-{}-{}",
-            folder.to_string_lossy(),
+            called(plan.folder),
             plan.name,
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
@@ -213,6 +212,14 @@ impl Container {
             self.name
         ))
     }
+}
+
+/// What containers of a folder are called: temporary folders have names that are unique on this machine.
+fn called(folder: &Path) -> String {
+    let inner = folder.strip_prefix(env::temp_dir());
+    let parts = inner.unwrap_or(folder).iter();
+    let parts: Vec<_> = parts.map(|part| part.to_string_lossy()).collect();
+    parts.join("-").replace(['/', ' '], "")
 }
 
 impl Drop for Container {

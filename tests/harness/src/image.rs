@@ -19,13 +19,22 @@ use crate::process::command;
 /// How long the engine may take to unpack an image.
 const IMPORT: Duration = Duration::from_secs(120);
 
+/// Where systems keep the certificates of authorities: programs that speak TLS do not start without any.
+const AUTHORITIES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
 /// Imports an image that holds `programs`, and what they load, at the paths that they have here.
 pub(crate) async fn import(
     docker: &Docker,
     image: &Image,
     programs: &[&Path],
 ) -> Result<(), HarnessError> {
-    let mut files = BTreeSet::new();
+    let authorities = AUTHORITIES.map(PathBuf::from).into_iter();
+    let mut files: BTreeSet<PathBuf> = authorities.filter(|path| path.is_file()).collect();
     for program in programs {
         files.insert(program.to_path_buf());
         files.extend(libraries(program).await?);
@@ -107,6 +116,8 @@ fn listed(text: &str) -> Result<Vec<PathBuf>, String> {
 fn pack(files: &BTreeSet<PathBuf>) -> Result<Vec<u8>, HarnessError> {
     let mut archive = tar::Builder::new(Vec::new());
     archive.follow_symlinks(true);
+    // Engines do not know that kind of entry.
+    archive.sparse(false);
     for file in files {
         let inside = file.strip_prefix("/").unwrap_or(file);
         archive

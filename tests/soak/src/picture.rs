@@ -81,13 +81,16 @@ pub fn svg(report: &Report) -> String {
         marks,
         true,
     );
-    text(&mut out, LEFT, second + HEIGHT + 28.0, "0 s");
-    text(
-        &mut out,
-        LEFT + WIDTH - 40.0,
-        second + HEIGHT + 28.0,
-        &format!("{length:.0} s"),
-    );
+    for step in 0..=4 {
+        let share = f64::from(step) / 4.0;
+        let at = format!("{:.0} s", length * share);
+        text(
+            &mut out,
+            LEFT + WIDTH * share - 20.0,
+            second + HEIGHT + 22.0,
+            &at,
+        );
+    }
     out.push_str("</svg>\n");
     out
 }

@@ -210,3 +210,77 @@ fn memory_json(memory: &Memory) -> Value {
     json!({ "startMb": start, "middleMb": middle, "endMb": end, "peakMb": peak, "slopeMbPerHour": slope,
         "flat": flat, "samples": memory.series.samples() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{IN_USE, Series};
+    use crate::tally::Tally;
+
+    /// A run of ten minutes that did this, with memory that grows by so many MB.
+    fn report(count: impl Fn(&Tally), growth: f64) -> Report {
+        let tally = Tally::default();
+        count(&tally);
+        let mut series = Series::default();
+        for second in 0..600_u32 {
+            let at = Duration::from_secs(u64::from(second));
+            series.add(at, 100.0 + growth * f64::from(second) / 600.0);
+        }
+        let options = Options {
+            length: Duration::from_secs(600),
+            rate: 1.0,
+            seed: 1,
+            workers: 2,
+        };
+        let memory = |name, bound| Memory {
+            name,
+            series: series.clone(),
+            bound,
+        };
+        let found = Found {
+            took: Duration::from_secs(601),
+            slice: 5.0,
+            counts: tally.snapshot(),
+            done: Done::default(),
+            memory: vec![memory("Envoy", Some(IN_USE)), memory("upstream", None)],
+            stats: BTreeMap::new(),
+            log: String::new(),
+        };
+        Report::new(&options, &Scenario::default(), found)
+    }
+
+    #[test]
+    fn what_is_wrong_is_a_problem_and_what_is_slow_is_not() {
+        let ended = |tally: &Tally, kind: Kind, outcome, seconds| {
+            tally.ended(kind.name(), outcome, Duration::from_secs(seconds), "said");
+        };
+        let fine = report(
+            |tally| {
+                ended(tally, Kind::Allowed, Outcome::Answered, 29);
+                ended(tally, Kind::Allowed, Outcome::Cut, 1);
+                ended(tally, Kind::Reset, Outcome::Failed, 1);
+                ended(tally, Kind::Reset, Outcome::Broken, 1);
+                ended(tally, Kind::LeavesWaiting, Outcome::Left, 1);
+                tally.in_slice(0, Duration::from_secs(29));
+                tally.reloaded(Duration::from_secs(14));
+                tally.late(Duration::from_secs(9));
+            },
+            1.0,
+        );
+        assert_eq!(fine.problems(), Vec::<String>::new());
+        assert_eq!(fine.failed(), (0, 3));
+        assert_eq!(fine.json()["single"]["count"], 1);
+        assert!(fine.markdown().contains("0 violations"));
+
+        let wrong = |count: &dyn Fn(&Tally)| report(count, 1.0).problems().len();
+        assert_eq!(wrong(&|tally| tally.violation("lost")), 1);
+        for outcome in [Outcome::Failed, Outcome::Broken] {
+            assert_eq!(wrong(&|tally| ended(tally, Kind::Listed, outcome, 1)), 1);
+        }
+        let many = |tally: &Tally| (0..100).for_each(|_| tally.violation("lost"));
+        let said = report(many, 1.0).problems();
+        assert_eq!(said.last().unwrap(), "and 60 violations more");
+        let grown = report(|_| (), 90.0).problems();
+        assert!(grown.len() == 1 && grown[0].contains("Envoy"), "{grown:?}");
+    }
+}
