@@ -76,7 +76,7 @@ impl Runner {
 
     /// Counts one case; gives callgrind's file too.
     pub(crate) fn count(&self, name: &str) -> Result<(Counts, PathBuf)> {
-        let file = self.out.join(format!("{name}.out"));
+        let file = self.out.join(format!("{}.out", name.replace('/', "-")));
         let mut command = Command::new("valgrind");
         command
             .args(callgrind::arguments(&file.display().to_string()))

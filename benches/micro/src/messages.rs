@@ -11,6 +11,44 @@ pub const LEGACY: &str = "2025-11-25";
 /// The revision of the modern calls.
 pub const MODERN: &str = "2026-07-28";
 
+/// Headers of a POST to `/crm/mcp` as Envoy hands them on: of a call of the modern era, or of a legacy one,
+/// which may have a session.
+#[must_use]
+pub fn headers<'a>(
+    authorization: &'a str,
+    length: &'a str,
+    modern: bool,
+    session: Option<&'a str>,
+) -> Vec<(&'static str, &'a str)> {
+    let mut headers = vec![
+        (":method", "POST"),
+        (":scheme", "https"),
+        (":path", "/crm/mcp"),
+        (":authority", "gw.example.com"),
+        ("user-agent", "bench/1.0"),
+        ("accept", "application/json, text/event-stream"),
+        ("accept-encoding", "gzip, br"),
+        ("content-type", "application/json"),
+        ("content-length", length),
+        ("authorization", authorization),
+        (
+            "traceparent",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        ),
+        ("x-forwarded-proto", "https"),
+        ("x-request-id", "7f1f6b9e-0d5c-4f7b-9a55-6c7a2f3b1c4d"),
+    ];
+    if modern {
+        headers.push(("mcp-protocol-version", MODERN));
+        headers.push(("mcp-method", "tools/call"));
+        headers.push(("mcp-name", TOOL));
+    } else {
+        headers.push(("mcp-protocol-version", LEGACY));
+    }
+    headers.extend(session.map(|session| ("mcp-session-id", session)));
+    headers
+}
+
 /// A `tools/call` of the legacy era with about `size` bytes, with the id 7.
 #[must_use]
 pub fn call(size: usize) -> Vec<u8> {
@@ -31,13 +69,6 @@ pub fn modern_call(size: usize) -> Vec<u8> {
     fill(size, |rows| {
         request("tools/call", call_params(rows, meta.clone()))
     })
-}
-
-/// A call of this tool without more than a few arguments.
-#[must_use]
-pub fn small_call(tool: &str) -> Vec<u8> {
-    let arguments = json!({"customer": "C-1042", "amount": 42.5, "currency": "EUR"});
-    request("tools/call", json!({"name": tool, "arguments": arguments})).into_bytes()
 }
 
 /// A request for the list of tools.
@@ -144,7 +175,11 @@ fn row(number: usize) -> Value {
 }
 
 fn tool(number: usize) -> Value {
-    let area = if number % 2 == 0 { "get" } else { "admin" };
+    let area = if number.is_multiple_of(2) {
+        "get"
+    } else {
+        "admin"
+    };
     json!({
         "name": format!("{area}_record_{number}"),
         "description": format!("Reads or changes record {number} of the customer's account, with its history."),

@@ -1,7 +1,8 @@
 //! Whole exchanges through the filter: request headers, body, verdict, response, end.
 
 use gatehold_bench_micro::messages;
-use gatehold_engine::{PolicySource, Rule, RuleEffect, Subjects, Targets};
+use gatehold_bench_micro::policies::{mixed_rules, named_rules};
+use gatehold_engine::{PolicySource, Rule};
 use gatehold_hostsim::{Push, Sim, fixture};
 use gatehold_wire::{policy_to_wire, push};
 
@@ -57,9 +58,9 @@ pub(crate) fn prepare(name: &str) -> Work {
         _ => fixture::CONFIG,
     };
     let rules = match name {
-        "call-2k-10-rules" => named(10),
-        "call-2k-10000-rules" => named(10_000),
-        _ => few(),
+        "call-2k-10-rules" => named_rules(10),
+        "call-2k-10000-rules" => named_rules(10_000),
+        _ => mixed_rules(),
     };
     let sim = worker(config, rules);
     let mut traffic = Traffic {
@@ -118,7 +119,7 @@ fn list(traffic: &mut Traffic, tools: usize) {
 
 /// The events of a hundred calls are sent to control and acknowledged.
 fn flush() -> Work {
-    let sim = worker(fixture::CONFIG, few());
+    let sim = worker(fixture::CONFIG, mixed_rules());
     let traffic = Traffic {
         token: fixture::token(&["support"]),
         session: Some(session(&sim)),
@@ -138,41 +139,15 @@ fn flush() -> Work {
 
 /// A worker takes a server with so many rules, beside which it has the same with one rule less.
 fn load(rules: usize) -> Work {
-    let sim = worker(fixture::CONFIG, named(rules - 1));
-    let push = Push::default().server("2", &server(named(rules)));
+    let sim = worker(fixture::CONFIG, named_rules(rules - 1));
+    let push = Push::default().server("2", &server(named_rules(rules)));
     Box::new(move || drop(sim.push(&push)))
 }
 
 fn exchange(sim: &Sim, traffic: &Traffic) {
     let length = traffic.request.len().to_string();
-    let mut headers = vec![
-        (":method", "POST"),
-        (":scheme", "https"),
-        (":path", PATH),
-        (":authority", "gw.example.com"),
-        ("user-agent", "bench/1.0"),
-        ("accept", "application/json, text/event-stream"),
-        ("accept-encoding", "gzip, br"),
-        ("content-type", "application/json"),
-        ("content-length", length.as_str()),
-        ("authorization", traffic.token.as_str()),
-        (
-            "traceparent",
-            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-        ),
-        ("x-forwarded-proto", "https"),
-        ("x-request-id", "7f1f6b9e-0d5c-4f7b-9a55-6c7a2f3b1c4d"),
-    ];
-    if traffic.modern {
-        headers.push(("mcp-protocol-version", messages::MODERN));
-        headers.push(("mcp-method", "tools/call"));
-        headers.push(("mcp-name", messages::TOOL));
-    } else {
-        headers.push(("mcp-protocol-version", messages::LEGACY));
-    }
-    if let Some(session) = &traffic.session {
-        headers.push(("mcp-session-id", session));
-    }
+    let session = traffic.session.as_deref();
+    let headers = messages::headers(&traffic.token, &length, traffic.modern, session);
     let mut exchange = sim.exchange();
     exchange.request(&headers, &traffic.request);
 
@@ -260,50 +235,4 @@ fn server(rules: Vec<Rule>) -> push::Server {
         }),
         ..fixture::server("crm", PATH)
     }
-}
-
-fn rule(id: String, effect: RuleEffect, role: &str, tool: String) -> Rule {
-    Rule {
-        id,
-        effect,
-        subjects: Subjects {
-            roles: vec![role.to_owned()],
-            ..Subjects::default()
-        },
-        targets: Targets {
-            tools: vec![tool],
-            ..Targets::default()
-        },
-        when: None,
-    }
-}
-
-/// One rule that allows, one that denies.
-fn few() -> Vec<Rule> {
-    vec![
-        rule("p/get".into(), RuleEffect::Allow, "support", "get_*".into()),
-        rule(
-            "p/drop".into(),
-            RuleEffect::Deny,
-            "support",
-            "drop_*".into(),
-        ),
-    ]
-}
-
-/// Rules for one tool each, the last of which is the one that is called.
-fn named(count: usize) -> Vec<Rule> {
-    let tool = |number| match number {
-        last if last + 1 == count => messages::TOOL.to_owned(),
-        number => format!("area{number}_get_record"),
-    };
-    let allow = |number| {
-        rule(
-            format!("p/{number}"),
-            RuleEffect::Allow,
-            "support",
-            tool(number),
-        )
-    };
-    (0..count).map(allow).collect()
 }

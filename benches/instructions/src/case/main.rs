@@ -17,6 +17,7 @@ mod heap;
 
 use std::hint::black_box;
 
+use gatehold_bench_micro::hot;
 use gatehold_hostsim::meter;
 
 /// One case, prepared.
@@ -28,16 +29,29 @@ const WARM_UP: usize = 3;
 fn main() {
     let name = std::env::args().nth(1).unwrap_or_default();
     if name == "--list" {
-        for name in exchanges::NAMES {
+        let functions = hot::all().into_iter().map(|hot| hot.name);
+        for name in exchanges::NAMES
+            .iter()
+            .map(|&name| name.to_owned())
+            .chain(functions)
+        {
             println!("{name}");
         }
         return;
     }
-    let mut run = exchanges::prepare(&name);
-    heap::count_everything(false);
-    count(&mut *run);
-    // What is held is not taken apart: that would count.
-    std::process::exit(0);
+    if let Some(hot) = hot::all().into_iter().find(|hot| hot.name == name) {
+        let mut run = hot.prepare();
+        for _ in 0..WARM_UP {
+            run();
+        }
+        heap::count_everything(true);
+        count(&mut || measured(&mut *run));
+    } else {
+        let mut run = exchanges::prepare(&name);
+        count(&mut *run);
+        // The worker is not taken apart: callgrind would count that.
+        std::process::exit(0);
+    }
 }
 
 fn count(run: &mut dyn FnMut()) {
