@@ -1,15 +1,20 @@
 //! From the messages of the audit stream.
 
 use crate::{AuditBatch, AuditEvent, Hash};
+use gatehold_mcp::canonical_text;
 use gatehold_wire::audit;
 use sha2::{Digest as _, Sha256};
 
 impl From<audit::Event> for AuditEvent {
     fn from(event: audit::Event) -> Self {
-        // What has come whole is not digested in the data path.
-        let whole = !event.arguments.is_empty() && !event.arguments_cut;
+        // What has come whole is neither put into form nor digested in the data path.
+        let arguments = match event.arguments_raw {
+            true => canonical_text(&event.arguments).unwrap_or(event.arguments),
+            false => event.arguments,
+        };
+        let whole = !arguments.is_empty() && !event.arguments_cut;
         let arguments_digest = match event.arguments_digest.is_empty() && whole {
-            true => Hash(Sha256::digest(event.arguments.as_bytes()).into()).to_string(),
+            true => Hash(Sha256::digest(arguments.as_bytes()).into()).to_string(),
             false => event.arguments_digest,
         };
         Self {
@@ -24,7 +29,7 @@ impl From<audit::Event> for AuditEvent {
             roles: event.roles,
             issuer: event.issuer,
             arguments_digest,
-            arguments: event.arguments,
+            arguments,
             arguments_cut: event.arguments_cut,
             effect: event.effect,
             rules: event.rules,

@@ -37,6 +37,7 @@ fn every_field_of_the_message_arrives() {
             hidden: 24,
             shown: 25,
             status: 26,
+            arguments_raw: false,
         }],
         dropped: 3,
     };
@@ -99,4 +100,24 @@ fn arguments_that_came_whole_are_digested() {
     check(r#"{"a":"#, true, "given", "given");
     check("", false, "given", "given");
     check("", false, "", "");
+}
+
+#[test]
+fn arguments_as_they_were_written_are_brought_into_form() {
+    let check = |arguments: &str, expected: &str| {
+        let event = |arguments: &str, arguments_raw| audit::Event {
+            arguments: arguments.to_owned(),
+            arguments_raw,
+            ..audit::Event::default()
+        };
+        let found = AuditEvent::from(event(arguments, true));
+        // As if the filter had done it.
+        assert_eq!(
+            found,
+            AuditEvent::from(event(expected, false)),
+            "{arguments}"
+        );
+    };
+    check(r#"{ "b": 1.0, "a": "\u00e9" }"#, r#"{"a":"é","b":1}"#);
+    check("no JSON", "no JSON");
 }

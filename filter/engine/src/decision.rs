@@ -1,5 +1,7 @@
 //! What is asked of the engine, and what it answers.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use crate::{Approval, Principal};
@@ -33,8 +35,16 @@ pub enum Target<'a> {
 pub enum Arguments<'a> {
     /// A call: these and no others.
     Known(&'a Map<String, Value>),
+    /// A call: those that will be built when a condition asks for them, and no others.
+    Later(&'a dyn Later),
     /// A list: nothing is known yet, every condition over them is true, false or unknown.
     Unknown,
+}
+
+/// Arguments that are only built if a condition asks for them.
+pub trait Later: fmt::Debug {
+    /// The arguments; `None` when they cannot be built, so that every condition over them fails.
+    fn arguments(&self) -> Option<&Map<String, Value>>;
 }
 
 /// The engine's answer: effect, reasons and errors always come together.

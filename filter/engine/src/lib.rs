@@ -21,7 +21,7 @@ mod server;
 mod text;
 
 pub use decision::{
-    Arguments, Decision, Effect, Ground, Query, RuleError, RuleOutcome, RuleTrace, Target,
+    Arguments, Decision, Effect, Ground, Later, Query, RuleError, RuleOutcome, RuleTrace, Target,
 };
 pub use error::PolicyError;
 pub use expr::{BinaryOp, Comprehension, ComprehensionKind, Expr, Function, Literal, UnaryOp, Var};

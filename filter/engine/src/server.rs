@@ -106,7 +106,7 @@ impl ServerPolicy {
     fn tally<'a>(&'a self, scope: &'a Scope<'a>, enough: impl Fn(&Tally<'a>) -> bool) -> Tally<'a> {
         let mut tally = Tally::default();
         // What is unknown leaves nothing to an attacker to make it costly.
-        let known = matches!(scope.query.arguments, Arguments::Known(_));
+        let known = !matches!(scope.query.arguments, Arguments::Unknown);
         let mut left = if known {
             MAX_DECISION_STEPS
         } else {

@@ -488,3 +488,28 @@ fn large_rules_and_buckets_decide_like_small_ones() {
         &all.iter().map(String::as_str).collect::<Vec<_>>(),
     );
 }
+
+#[test]
+fn arguments_that_cannot_be_built_fail_conditions_over_them() {
+    let asks = || eq(path("args.a"), lit(json!(1)));
+    let decide = |rules: Vec<Rule>| {
+        policy(rules).decide(&Query {
+            principal: &ann(),
+            target: Target::Tool("refund"),
+            arguments: Arguments::Later(&Built(None)),
+        })
+    };
+    let refund = || tools(&["refund"]);
+    let (allow, deny) = (allow("a/1", refund()), deny("a/2", refund()));
+    // Who does not ask does not care.
+    assert_eq!(decide(vec![allow.clone()]).effect, Effect::Allow);
+    let asking = vec![when(allow.clone(), asks())];
+    assert_eq!(decide(asking).effect, Effect::Deny);
+    let denied = decide(vec![allow, when(deny, asks())]);
+    assert_eq!(denied.effect, Effect::Deny);
+    assert!(
+        denied.reason.contains("cannot be read"),
+        "{}",
+        denied.reason
+    );
+}

@@ -118,6 +118,7 @@ fn naive_decide(
 ) -> (&'static str, Vec<String>, Vec<String>) {
     let known = match query.arguments {
         Arguments::Known(arguments) => Some(arguments),
+        Arguments::Later(later) => later.arguments(),
         Arguments::Unknown => None,
     };
     let outcomes: Vec<_> = rules

@@ -9,6 +9,7 @@
 
 #[cfg(not(test))]
 mod abi;
+pub mod arguments;
 pub mod audit;
 pub mod backoff;
 pub mod caller;

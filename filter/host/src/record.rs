@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use gatehold_engine::{Decision, Effect};
 use gatehold_identity::Identity;
-use gatehold_mcp::{Era, Id, Map, Outcome, Value};
+use gatehold_mcp::{Era, Id, Outcome, Value};
 use gatehold_wire::EventRef;
 use sha2::{Digest as _, Sha256};
 
+use crate::arguments::{Given, Unbuilt};
 use crate::audit::Weight;
 use crate::caller::Caller;
 use crate::hex::hex;
@@ -75,17 +76,34 @@ struct Arguments {
     digest: String,
     text: String,
     cut: bool,
+    /// Whether the text is the client's own rather than canonical.
+    raw: bool,
 }
 
 impl Arguments {
-    fn of(arguments: &Map<String, Value>, keep: AuditArguments) -> Self {
-        let mut text = gatehold_mcp::canonical(arguments);
+    fn of(given: Given<'_>, keep: AuditArguments) -> Self {
+        let built = match given {
+            Given::Built(arguments) => Some(arguments),
+            Given::Unbuilt(Unbuilt(arguments)) => {
+                let text = arguments.text();
+                // Control brings into form and digests what it gets whole: that is most of what an event costs.
+                if keep == AuditArguments::Full && text.len() <= MAX_ARGUMENTS {
+                    return Self {
+                        digest: String::new(),
+                        text: text.to_owned(),
+                        cut: false,
+                        raw: true,
+                    };
+                }
+                arguments.get()
+            }
+        };
+        let mut text = built.map(gatehold_mcp::canonical).unwrap_or_default();
         let end = match keep {
             AuditArguments::Full => floor_char_boundary(&text, MAX_ARGUMENTS),
             AuditArguments::Digest => 0,
         };
         let cut = end < text.len();
-        // Control digests what it gets whole: hashing would be the most of what an event costs here.
         let digest = match cut {
             true => hex(&Sha256::digest(text.as_bytes())),
             false => String::new(),
@@ -95,6 +113,7 @@ impl Arguments {
             digest,
             text,
             cut: cut && keep == AuditArguments::Full,
+            raw: false,
         }
     }
 }
@@ -167,11 +186,11 @@ impl Draft {
     }
 
     /// Says with which arguments.
-    pub fn arguments(&mut self, arguments: &Map<String, Value>, keep: AuditArguments) {
-        if arguments.is_empty() || !self.records {
-            return;
+    pub fn arguments(&mut self, given: Given<'_>, keep: AuditArguments) {
+        let is_empty = matches!(given, Given::Built(arguments) if arguments.is_empty());
+        if !is_empty && self.records {
+            self.arguments = Some(Arguments::of(given, keep));
         }
-        self.arguments = Some(Arguments::of(arguments, keep));
     }
 
     /// Says what policy decided.
@@ -289,6 +308,7 @@ impl Draft {
             arguments_digest: arguments.map_or("", |it| &it.digest),
             arguments: arguments.map_or("", |it| &it.text),
             arguments_cut: arguments.is_some_and(|it| it.cut),
+            arguments_raw: arguments.is_some_and(|it| it.raw),
             effect: self.effect,
             rules: clipped(rules),
             reason: clip(self.reason()),
@@ -354,6 +374,7 @@ fn floor_char_boundary(text: &str, most: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gatehold_mcp::Map;
 
     #[test]
     fn texts_are_cut_between_characters() {
@@ -368,12 +389,12 @@ mod tests {
             [("text".to_owned(), Value::String("x".repeat(MAX_ARGUMENTS)))]
                 .into_iter()
                 .collect();
-        let cut = Arguments::of(&arguments, AuditArguments::Full);
+        let cut = Arguments::of(Given::Built(&arguments), AuditArguments::Full);
         assert!(cut.cut);
         assert_eq!(cut.text.len(), MAX_ARGUMENTS);
         assert_eq!(cut.digest.len(), 64);
 
-        let digested = Arguments::of(&arguments, AuditArguments::Digest);
+        let digested = Arguments::of(Given::Built(&arguments), AuditArguments::Digest);
         assert!(!digested.cut);
         assert_eq!(digested.text, "");
         assert_eq!(digested.digest, cut.digest);
@@ -383,7 +404,7 @@ mod tests {
     fn what_is_kept_whole_is_digested_by_control() {
         let arguments: Map<String, Value> =
             [("a".to_owned(), Value::Bool(true))].into_iter().collect();
-        let whole = Arguments::of(&arguments, AuditArguments::Full);
+        let whole = Arguments::of(Given::Built(&arguments), AuditArguments::Full);
         assert_eq!(
             (whole.text.as_str(), whole.digest.as_str()),
             ("{\"a\":true}", "")

@@ -1,5 +1,7 @@
 //! One spelling for equal arguments, to be digested.
 
+use crate::json;
+use crate::limits::Limits;
 use serde_json::{Map, Number, Value};
 use std::fmt::Write as _;
 
@@ -11,6 +13,15 @@ pub fn canonical(arguments: &Map<String, Value>) -> String {
     let mut out = String::new();
     object(arguments, &mut out);
     out
+}
+
+/// [`canonical`] of an object that is written in another way; `None` when the text is none, or has two readings.
+#[must_use]
+pub fn canonical_text(object: &str) -> Option<String> {
+    match json::read(object.as_bytes(), Limits::MAX_DEPTH).ok()?.value {
+        Value::Object(map) => Some(canonical(&map)),
+        _ => None,
+    }
 }
 
 fn value(value: &Value, out: &mut String) {
@@ -36,7 +47,10 @@ fn value(value: &Value, out: &mut String) {
 
 fn object(map: &Map<String, Value>, out: &mut String) {
     let mut members: Vec<_> = map.iter().collect();
-    members.sort_by(|(left, _), (right, _)| left.encode_utf16().cmp(right.encode_utf16()));
+    // The map is in the order of UTF-8, which is that of UTF-16 but for characters beyond U+D7FF.
+    if members.iter().any(|(key, _)| !key.is_ascii()) {
+        members.sort_by(|(left, _), (right, _)| left.encode_utf16().cmp(right.encode_utf16()));
+    }
     out.push('{');
     for (at, (key, member)) in members.into_iter().enumerate() {
         if at > 0 {
@@ -51,21 +65,31 @@ fn object(map: &Map<String, Value>, out: &mut String) {
 
 fn string(text: &str, out: &mut String) {
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\u{c}' => out.push_str("\\f"),
-            '\r' => out.push_str("\\r"),
-            control if control < ' ' => {
+    let mut rest = text;
+    // Mostly there is nothing to escape, and the text goes over in one piece.
+    while let Some((before, at)) = rest
+        .bytes()
+        .position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))
+        .and_then(|at| rest.split_at_checked(at))
+    {
+        out.push_str(before);
+        let mut after = at.chars();
+        match after.next() {
+            Some('"') => out.push_str("\\\""),
+            Some('\\') => out.push_str("\\\\"),
+            Some('\u{8}') => out.push_str("\\b"),
+            Some('\t') => out.push_str("\\t"),
+            Some('\n') => out.push_str("\\n"),
+            Some('\u{c}') => out.push_str("\\f"),
+            Some('\r') => out.push_str("\\r"),
+            Some(control) => {
                 let _ = write!(out, "\\u{:04x}", u32::from(control));
             }
-            other => out.push(other),
+            None => {}
         }
+        rest = after.as_str();
     }
+    out.push_str(rest);
     out.push('"');
 }
 

@@ -266,7 +266,7 @@ pub fn same_header(left: &[u8], right: &[u8]) -> bool {
         b'_' => b'-',
         other => other.to_ascii_lowercase(),
     };
-    left.len() == right.len() && left.iter().map(fold).eq(right.iter().map(fold))
+    left.len() == right.len() && (left == right || left.iter().map(fold).eq(right.iter().map(fold)))
 }
 
 /// Start of the names of headers that mirror arguments.

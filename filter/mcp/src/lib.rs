@@ -1,7 +1,7 @@
 //! MCP messages as a gateway has to read them: one reading only, both protocol eras, no I/O and no clock.
 //!
 //! The order in which a host uses it, for one POST:
-//! [`RequestHeaders::from_pairs`] → [`RequestHeaders::check_post`] → [`parse`] → [`protocol`] →
+//! [`RequestHeaders::from_pairs`] → [`RequestHeaders::check_post`] → [`parse_deferred`] → [`protocol`] →
 //! [`operation`] or [`notice()`] → [`tasks::open`] if it [`tasks::names_tasks`]; for the answer
 //! [`response_media`], then [`plain()`] if no list was asked for, and for what is not plain [`answer`],
 //! [`list::filter`] and [`tasks::seal`], with [`sse::Framer`] before them when it is a stream. A body that
@@ -15,6 +15,7 @@
 mod answer;
 pub mod batch;
 mod canonical;
+mod deferred;
 mod header_value;
 mod headers;
 mod json;
@@ -36,7 +37,8 @@ mod version;
 
 pub use answer::{Answer, Outcome, answer};
 pub use batch::{MAX_BATCH, parse_batch};
-pub use canonical::canonical;
+pub use canonical::{canonical, canonical_text};
+pub use deferred::{Deferred, parse_deferred};
 pub use header_value::header_value;
 pub use headers::{HeaderError, RequestHeaders, same_header};
 pub use limits::Limits;

@@ -32,6 +32,7 @@ pub struct EventRef<'a> {
     pub hidden: u32,
     pub shown: u32,
     pub status: u32,
+    pub arguments_raw: bool,
 }
 
 impl EventRef<'_> {
@@ -67,6 +68,7 @@ impl EventRef<'_> {
         number(&mut out, 24, self.hidden.into());
         number(&mut out, 25, self.shown.into());
         number(&mut out, 26, self.status.into());
+        number(&mut out, 27, self.arguments_raw.into());
         out
     }
 }

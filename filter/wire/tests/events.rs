@@ -34,6 +34,7 @@ fn borrowed(event: &Event) -> EventRef<'_> {
         hidden,
         shown,
         status,
+        arguments_raw,
     } = event;
     EventRef {
         id,
@@ -62,6 +63,7 @@ fn borrowed(event: &Event) -> EventRef<'_> {
         hidden: *hidden,
         shown: *shown,
         status: *status,
+        arguments_raw: *arguments_raw,
     }
 }
 
@@ -105,6 +107,7 @@ fn event() -> impl Strategy<Value = Event> {
                     hidden,
                     shown,
                     status,
+                    arguments_raw: arguments_cut,
                 }
             },
         )

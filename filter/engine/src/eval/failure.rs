@@ -55,6 +55,8 @@ pub(crate) enum Failure<'a> {
     TooDeep,
     #[error("it takes more than {limit} steps", limit = crate::MAX_CONDITION_STEPS)]
     TooManySteps,
+    #[error("the arguments cannot be read")]
+    Unreadable,
     #[error("the condition is malformed: compile it again")]
     Malformed,
 }

@@ -58,7 +58,7 @@ pub(crate) fn evaluate<'a>(
         .and_then(|value| value.bool().map_err(Stop::Failed));
     let outcome = match (result, scope.query.arguments) {
         (_, Arguments::Unknown) if evaluation.exhausted => Outcome::Unknown,
-        (_, Arguments::Known(_)) if evaluation.exhausted => Outcome::Failed(Failure::TooManySteps),
+        _ if evaluation.exhausted => Outcome::Failed(Failure::TooManySteps),
         (Ok(true), _) => Outcome::True,
         (Ok(false), _) => Outcome::False,
         (Err(Stop::Unknown), _) => Outcome::Unknown,
@@ -124,6 +124,10 @@ impl<'a> Evaluation<'a> {
     fn var(&self, var: Var) -> Result<'a, Value<'a>> {
         match (var, self.scope.query.arguments) {
             (Var::Args, Arguments::Known(arguments)) => Ok(Value::Map(Map::Json(arguments))),
+            (Var::Args, Arguments::Later(later)) => {
+                let arguments = later.arguments().ok_or(Failure::Unreadable)?;
+                Ok(Value::Map(Map::Json(arguments)))
+            }
             (Var::Args, Arguments::Unknown) => Err(Stop::Unknown),
             (var, _) => Ok(Value::Map(Map::Root(var, self.scope))),
         }

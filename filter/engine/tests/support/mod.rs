@@ -11,8 +11,8 @@ pub(crate) mod arbitrary;
 
 use gatehold_engine::{
     Approval, Arguments, BinaryOp, Comprehension, ComprehensionKind, Decision, Expr, Function,
-    Literal, PolicySource, Principal, Query, Rule, RuleEffect, ServerPolicy, Subjects, Target,
-    Targets, Var,
+    Later, Literal, PolicySource, Principal, Query, Rule, RuleEffect, ServerPolicy, Subjects,
+    Target, Targets, Var,
 };
 use serde_json::{Map, Value, json};
 
@@ -173,9 +173,27 @@ pub(crate) fn decide(
     args: &Value,
 ) -> Decision {
     let known = object(args.clone());
-    policy.decide(&Query {
-        principal,
-        target,
-        arguments: Arguments::Known(&known),
-    })
+    let decide = |arguments| {
+        policy.decide(&Query {
+            principal,
+            target,
+            arguments,
+        })
+    };
+    let decision = decide(Arguments::Known(&known));
+    assert_eq!(
+        decision,
+        decide(Arguments::Later(&Built(Some(known.clone()))))
+    );
+    decision
+}
+
+/// Arguments for whoever asks; nothing stands for some that cannot be built.
+#[derive(Debug)]
+pub(crate) struct Built(pub(crate) Option<Map<String, Value>>);
+
+impl Later for Built {
+    fn arguments(&self) -> Option<&Map<String, Value>> {
+        self.0.as_ref()
+    }
 }

@@ -60,6 +60,7 @@ pub(super) fn batch(
         principal: &caller.principal,
         session,
         era: protocol.era,
+        arguments: None,
     };
     let started = draft.started();
     let mut first = Some(draft);

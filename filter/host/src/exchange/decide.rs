@@ -9,6 +9,7 @@ use gatehold_mcp::{
     declares_tasks, notice, operation,
 };
 
+use crate::arguments::{Given, Unbuilt};
 use crate::exchange::reply::Refusal;
 use crate::exchange::session::Session;
 use crate::record::Draft;
@@ -35,6 +36,8 @@ pub(super) struct Questioner<'a> {
     pub(super) principal: &'a Principal,
     pub(super) session: Session,
     pub(super) era: Era,
+    /// The arguments of the call, if the message has none in their place.
+    pub(super) arguments: Option<&'a Unbuilt<'a>>,
 }
 
 impl Questioner<'_> {
@@ -80,12 +83,23 @@ impl Questioner<'_> {
             return Ok(());
         }
         let params = without_meta(notification.params.as_ref());
-        draft.arguments(&params, self.server.audit_arguments);
+        draft.arguments(Given::Built(&params), self.server.audit_arguments);
         let target = Target::Method(&notification.method);
         let decision = self.ask(target, Arguments::Known(&params), draft);
         match decision.effect {
             Effect::Allow => Ok(()),
             Effect::Hold(_) | Effect::Deny => Err(Refusal::dropped(&decision.reason)),
+        }
+    }
+
+    /// The arguments of a call, of which the message has `built`.
+    fn given<'g>(&self, built: &'g Map<String, Value>) -> Given<'g>
+    where
+        Self: 'g,
+    {
+        match self.arguments {
+            Some(unbuilt) => Given::Unbuilt(unbuilt),
+            None => Given::Built(built),
         }
     }
 
@@ -111,12 +125,14 @@ impl Asked<'_> {
         let server = self.of.server;
         match operation {
             Operation::CallTool { name, arguments } => {
-                draft.arguments(arguments, server.audit_arguments);
-                self.target(Target::Tool(name), Arguments::Known(arguments), draft)?;
+                let given = self.of.given(arguments);
+                draft.arguments(given, server.audit_arguments);
+                self.target(Target::Tool(name), given.for_policy(), draft)?;
             }
             Operation::GetPrompt { name, arguments } => {
-                draft.arguments(arguments, server.audit_arguments);
-                self.target(Target::Prompt(name), Arguments::Known(arguments), draft)?;
+                let given = self.of.given(arguments);
+                draft.arguments(given, server.audit_arguments);
+                self.target(Target::Prompt(name), given.for_policy(), draft)?;
             }
             Operation::ReadResource { uri } | Operation::Subscribe { uri } => {
                 self.resource(uri, Arguments::Known(&Map::new()), draft)?;
@@ -170,7 +186,7 @@ impl Asked<'_> {
             }
             Operation::Other => {
                 let params = without_meta(self.request.params.as_ref());
-                draft.arguments(&params, server.audit_arguments);
+                draft.arguments(Given::Built(&params), server.audit_arguments);
                 let target = Target::Method(&self.request.method);
                 self.target(target, Arguments::Known(&params), draft)?;
             }

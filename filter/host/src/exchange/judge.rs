@@ -2,9 +2,11 @@
 
 use gatehold_mcp::tasks::names_tasks;
 use gatehold_mcp::{
-    Message, Protocol, RequestHeaders, is_batch, parse, protocol, protocol_of_headers, trace_id,
+    Message, Protocol, RequestHeaders, is_batch, parse_deferred, protocol, protocol_of_headers,
+    trace_id,
 };
 
+use crate::arguments::Unbuilt;
 use crate::exchange::allowed::{Allowed, Asked, Standing};
 use crate::exchange::batch::batch;
 use crate::exchange::decide::{Answer, Questioner};
@@ -108,7 +110,9 @@ fn message(
     body: &[u8],
 ) -> Result<Verdict, Refusal> {
     let limits = mcp_limits(&receiving.endpoint);
-    let message = parse(body, &limits).map_err(|error| Refusal::rejected(&error, None))?;
+    let (message, arguments) =
+        parse_deferred(body, &limits).map_err(|error| Refusal::rejected(&error, None))?;
+    let arguments = arguments.map(Unbuilt);
     note(&mut receiving.draft, &message, headers);
     let protocol =
         protocol(headers, &message).map_err(|error| Refusal::rejected(&error, message.id()))?;
@@ -125,6 +129,7 @@ fn message(
         principal: &caller.principal,
         session: *session,
         era: protocol.era,
+        arguments: arguments.as_ref(),
     };
     let answer = questioner.decide(&message, draft)?;
     Ok(Verdict {

@@ -59,6 +59,7 @@ impl Exchange {
                 principal: &allowed.caller.principal,
                 session: Session::None,
                 era: allowed.era(),
+                arguments: None,
             };
             let mut scratch = Draft::new(worker, now, endpoint);
             if let Err(refusal) = questioner.request(request, &mut scratch) {

@@ -2,8 +2,10 @@
 
 mod keys;
 mod numbers;
+mod scan;
 mod strict;
 
 pub(crate) use keys::{confusable, lookalike};
 pub(crate) use numbers::integers_fit;
+pub(crate) use scan::arguments;
 pub(crate) use strict::{Fault, Key, PROTOTYPE, Read, check, excerpt, read};

@@ -6,6 +6,8 @@ mod batch;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod deferred;
+#[cfg(test)]
 mod headers;
 #[cfg(test)]
 mod list;

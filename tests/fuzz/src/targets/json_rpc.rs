@@ -1,8 +1,9 @@
 //! One message of a client.
 
 use gatehold_mcp::{
-    Id, Limits, MAX_BATCH, Message, Operation, Protocol, Rejection, RequestHeaders, Version,
-    canonical, operation, parse, parse_batch, protocol, reply,
+    Id, Limits, MAX_BATCH, Map, Message, Operation, ParseError, Protocol, Rejection,
+    RequestHeaders, Version, canonical, operation, parse, parse_batch, parse_deferred, protocol,
+    reply,
 };
 use serde_json::Value;
 
@@ -10,7 +11,11 @@ use serde_json::Value;
 pub fn json_rpc(data: &[u8]) {
     let limits = Limits::default();
     let read = parse(data, &limits);
-    assert_eq!(read, parse(data, &limits), "read twice, read differently");
+    assert_eq!(
+        read,
+        deferred(data, &limits),
+        "read with deferred arguments, read differently"
+    );
     match &read {
         Ok(message) => accepted(data, message),
         Err(error) => refused(error),
@@ -29,6 +34,18 @@ pub fn json_rpc(data: &[u8]) {
         read.is_err() || batch.is_err(),
         "one message and a batch of them"
     );
+}
+
+/// What is read if arguments are built later.
+fn deferred(data: &[u8], limits: &Limits) -> Result<Message, ParseError> {
+    let (mut message, arguments) = parse_deferred(data, limits)?;
+    if let (Message::Request(request), Some(arguments)) = (&mut message, arguments) {
+        let built = arguments.get().expect("what was read can be built");
+        let params = request.params.as_mut().expect("arguments are parameters");
+        let place = params.insert("arguments".to_owned(), Value::Object(built.clone()));
+        assert_eq!(place, Some(Value::Object(Map::new())));
+    }
+    Ok(message)
 }
 
 /// Each element is what it is alone, and none is lost.
