@@ -92,12 +92,17 @@ pub fn result(bytes: usize) -> Value {
 /// What `build` makes of the length of its text such that it has `bytes` bytes, or as near as that goes.
 fn filled(bytes: usize, build: impl Fn(usize) -> Value) -> Value {
     let mut text = 0_usize;
+    let mut made = build(text);
     // The prose grows a little when it is escaped, so this converges within a few steps.
     for _ in 0..8 {
-        let size = build(text).to_string().len();
+        let size = made.to_string().len();
+        if size == bytes {
+            break;
+        }
         text = text.saturating_add(bytes).saturating_sub(size);
+        made = build(text);
     }
-    build(text)
+    made
 }
 
 /// Definitions of `count` tools. Of five, one would delete and one would change something.

@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use gatehold_bench_envoy::run::{self, Options};
+use gatehold_bench_envoy::options::Options;
+use gatehold_bench_envoy::run;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -1,75 +1,33 @@
 //! A whole run: sites, probes, rounds, results.
 
-use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
-use clap::Parser;
+use anyhow::{Context as _, ensure};
 use gatehold_harness::{Keys, Tools};
-use hdrhistogram::Histogram;
+use serde_json::json;
 
 use crate::answers::Answers;
-use crate::cases::{CASES, Case};
+use crate::cases::Case;
 use crate::load::Load;
 use crate::machine::{self, Plan};
-use crate::measure::{Subject, as_f64};
+use crate::measure::{CLOSED_CONNECTIONS, OPEN_CONNECTIONS, Subject, as_f64};
+use crate::options::{Lengths, Options};
 use crate::policy::Rules;
-use crate::probe;
+use crate::series::{Audited, Results};
 use crate::site::{Desk, Ground, Site};
-use crate::stats::{by_round, median};
 use crate::tokens::Tokens;
 use crate::variant::Variant;
+use crate::{probe, report, startup, svg};
 
-/// Measures what Envoy costs per request with and without the filter, side by side.
-#[derive(Debug, Parser)]
-pub struct Options {
-    /// The filter that is measured; what `make wasm` built if absent.
-    #[arg(long)]
-    pub wasm: Option<PathBuf>,
-    /// The module that does nothing; what the build made if absent.
-    #[arg(long)]
-    pub empty: Option<PathBuf>,
-    /// Only these cases (may be repeated).
-    #[arg(long)]
-    pub case: Vec<String>,
-    /// Only these variants beside passing through (may be repeated).
-    #[arg(long)]
-    pub variant: Vec<String>,
-    /// Rounds; the figures are medians over them.
-    #[arg(long, default_value_t = 5)]
-    pub rounds: usize,
-    /// Writes configurations and logs into this folder, and keeps them.
-    #[arg(long)]
-    pub logs: Option<PathBuf>,
-    /// Few and short rounds: for a first look, not for figures to quote.
-    #[arg(long)]
-    pub quick: bool,
-}
+/// How long the loop before the rounds is, which warms up and finds the rate.
+const WARM_UP: Duration = Duration::from_millis(250);
+/// The case that most goals are about.
+const MAIN: &str = "call-2k";
 
-/// What the rounds found for one case at one variant.
-#[derive(Clone, Debug, Default)]
-pub struct Series {
-    /// CPU per request in each round, in microseconds.
-    pub cpu: Vec<f64>,
-    /// Requests per second in each round.
-    pub rps: Vec<f64>,
-    /// Latency at half load in each round, in microseconds.
-    pub p50: Vec<f64>,
-    /// Likewise.
-    pub p99: Vec<f64>,
-    /// All latencies.
-    pub latencies: Option<Histogram<u64>>,
-    /// Resident memory after each round, in MB.
-    pub rss: Vec<f64>,
-}
-
-fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "bench: {line}");
-}
-
-/// Runs it.
+/// Runs it, and writes the results.
 ///
 /// # Errors
 /// When something does not start or behaves wrongly, never because of a time.
@@ -78,20 +36,21 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     plan.join_others()?;
     let wasm = options.wasm.as_ref().map(std::path::absolute).transpose()?;
     let tools = Tools::with_filter(wasm)?;
-    let empty = match &options.empty {
-        Some(empty) => std::path::absolute(empty)?,
-        None => built_empty(),
-    };
-    anyhow::ensure!(
+    let empty = options.empty.as_ref().map_or_else(built_empty, |path| {
+        std::path::absolute(path).unwrap_or_default()
+    });
+    ensure!(
         empty.exists(),
-        "there is no empty filter at `{}`; run `make bench`, which builds it",
+        "there is no empty filter at `{}`; `make bench` builds it",
         empty.display()
     );
     let temporary =
         tempfile::TempDir::with_prefix("gatehold-bench-").context("could not create a folder")?;
     let folder = options.logs.as_deref().unwrap_or_else(|| temporary.path());
-    std::fs::create_dir_all(folder)
+    fs::create_dir_all(folder)
         .with_context(|| format!("could not create `{}`", folder.display()))?;
+
+    let (cases, variants, lengths) = (options.cases()?, options.variants()?, options.lengths());
     let keys = Keys::get(&tools)?;
     let load = Load::start(Answers::render())?;
     let tokens = Tokens::new(keys);
@@ -109,169 +68,240 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         plan.measured, plan.others
     ));
 
-    let cases = chosen(&options.case, CASES, |case| case.name, Case::of)?;
-    let mut variants = chosen(
-        &options.variant,
-        &Variant::ALL,
-        |variant| variant.name(),
-        Variant::of,
-    )?;
-    if !variants.contains(&Variant::Passthrough) {
-        variants.insert(0, Variant::Passthrough);
-    }
+    let (desks, sites) = start(&ground, &cases, &variants, &token).await?;
+    let subjects = subjects(&load, &sites, &cases, &token)?;
+    say("every variant does what it says");
 
-    let mut desks = Vec::new();
-    let mut sites = Vec::new();
+    let mut results = Results {
+        machine: machine::describe(&plan),
+        method: method(&lengths),
+        cases: cases.iter().map(|case| case.name).collect(),
+        variants: variants.clone(),
+        ..Results::default()
+    };
+    rounds(&load, &tokens, &subjects, &lengths, &mut results)?;
+    results.audited = audited(&load, &sites)?;
+    if !options.no_starts {
+        say("starts, and further workers");
+        results.starts = startup::starts(&ground, &desks, &variants, lengths.starts).await?;
+        let compared: Vec<Variant> = variants
+            .iter()
+            .copied()
+            .filter(|variant| *variant != Variant::EnvoyNative)
+            .collect();
+        results.workers = startup::workers(&ground, &desks, &compared, &token).await?;
+    }
+    let out = options
+        .out
+        .clone()
+        .unwrap_or_else(|| tools.root.join("target/bench"));
+    write(&out, &results)
+}
+
+/// Starts every control and every Envoy that the cases need, and sees that what is denied is denied.
+async fn start(
+    ground: &Ground<'_>,
+    cases: &[Case],
+    variants: &[Variant],
+    token: &str,
+) -> anyhow::Result<(Vec<Desk>, Vec<Site>)> {
+    let (mut desks, mut sites): (Vec<Desk>, Vec<Site>) = (Vec::new(), Vec::new());
+    let many = cases.iter().any(|case| case.rules == Some(Rules::Many));
     for rules in [Rules::Few, Rules::Many] {
-        for variant in &variants {
-            let wanted = match rules {
-                Rules::Few => true,
-                Rules::Many => {
-                    variant.is_ours()
-                        && *variant != Variant::Audit
-                        && cases.iter().any(|case| case.rules == Some(rules))
-                }
-            };
-            if !wanted {
+        for variant in variants {
+            if rules == Rules::Many && !(many && is_about_rules(*variant)) {
                 continue;
             }
-            if variant.is_ours() && !desks.iter().any(|desk: &Desk| desk.serves(*variant, rules)) {
-                desks.push(Desk::start(&ground, variant.is_full(), rules).await?);
+            if variant.is_ours() && !desks.iter().any(|desk| desk.serves(*variant, rules)) {
+                desks.push(Desk::start(ground, variant.is_full(), rules).await?);
             }
             let desk = desks
                 .iter()
                 .find(|desk| variant.is_ours() && desk.serves(*variant, rules));
-            let site = Site::start(&ground, desk, *variant, rules, &token).await?;
-            probe::denied(&load, &site, &token)?;
+            let site = Site::start(ground, desk, *variant, rules, token).await?;
+            probe::denied(ground.load, &site, token)?;
             say(&format!(
-                "`{}` with {} rules is ready",
+                "`{}` is up{}",
                 variant.name(),
-                rules.count()
+                if rules == Rules::Many {
+                    " with 10,000 rules"
+                } else {
+                    ""
+                }
             ));
             sites.push(site);
         }
     }
+    Ok((desks, sites))
+}
+
+/// Whether the cases about the number of rules are measured at it.
+fn is_about_rules(variant: Variant) -> bool {
+    matches!(variant, Variant::Rbac | Variant::All)
+}
+
+/// Every case at every site where it belongs, seen to work there.
+fn subjects<'a>(
+    load: &Load,
+    sites: &'a [Site],
+    cases: &[Case],
+    token: &'a str,
+) -> anyhow::Result<Vec<Subject<'a>>> {
     let mut subjects = Vec::new();
-    for case in &cases {
-        for site in &sites {
+    for case in cases {
+        for site in sites {
             let fits = match case.rules {
                 None => site.rules == Rules::Few,
-                Some(rules) => {
-                    site.rules == rules && site.variant.is_ours() && site.variant != Variant::Audit
-                }
+                Some(rules) => site.rules == rules && is_about_rules(site.variant),
             };
             if fits {
-                let expected = probe::allowed(&load, site, case, &token)?;
+                let expected = probe::allowed(load, site, case, token)?;
                 subjects.push(Subject {
                     case: *case,
                     site,
                     expected,
-                    token: &token,
+                    token,
                 });
             }
         }
     }
-    say("every variant does what it says");
+    Ok(subjects)
+}
 
-    let (closed, open) = if options.quick {
-        (300, 400)
-    } else {
-        (600, 1000)
-    };
-    let (closed, open) = (Duration::from_millis(closed), Duration::from_millis(open));
-    let rounds = if options.quick {
-        options.rounds.min(2)
-    } else {
-        options.rounds
-    };
-    let mut rates: BTreeMap<&str, f64> = BTreeMap::new();
-    for subject in &subjects {
-        let found = subject.closed(&load, &tokens, Duration::from_millis(250))?;
+/// Warms up, finds the rates, and measures in rounds.
+fn rounds(
+    load: &Load,
+    tokens: &Tokens,
+    subjects: &[Subject<'_>],
+    lengths: &Lengths,
+    results: &mut Results,
+) -> anyhow::Result<()> {
+    for subject in subjects {
+        let found = subject.closed(load, tokens, WARM_UP)?;
         if subject.site.variant.governs() {
-            let rate = rates.entry(subject.case.name).or_insert(f64::INFINITY);
+            let rate = results
+                .rates
+                .entry(subject.case.name)
+                .or_insert(f64::INFINITY);
             *rate = rate.min(found.rps / 2.0);
         }
     }
-    let mut series: BTreeMap<(&str, Variant), Series> = BTreeMap::new();
-    for round in 0..rounds {
-        say(&format!("round {} of {rounds}", round.saturating_add(1)));
-        for case in &cases {
-            let mut of_case: Vec<&Subject<'_>> = subjects
+    let begin = Instant::now();
+    for round in 0..lengths.rounds {
+        let elapsed = begin.elapsed().as_secs();
+        say(&format!(
+            "round {} of {}, after {elapsed} s",
+            round.saturating_add(1),
+            lengths.rounds
+        ));
+        for case in &results.cases.clone() {
+            let mut turn: Vec<&Subject<'_>> = subjects
                 .iter()
-                .filter(|subject| subject.case == *case)
+                .filter(|subject| subject.case.name == *case)
                 .collect();
-            let first = round.checked_rem(of_case.len()).unwrap_or(0);
-            of_case.rotate_left(first);
-            for subject in of_case {
-                let rate = rates
-                    .get(case.name)
-                    .copied()
-                    .filter(|rate| rate.is_finite())
-                    .unwrap_or(1000.0);
-                let found = subject.closed(&load, &tokens, closed)?;
-                let latencies = subject.open(&load, &tokens, rate, open)?;
-                let entry = series.entry((case.name, subject.site.variant)).or_default();
-                let at = |quantile| as_f64(latencies.value_at_quantile(quantile)) / 1000.0;
-                entry.cpu.push(found.cpu_us);
-                entry.rps.push(found.rps);
-                entry.p50.push(at(0.5));
-                entry.p99.push(at(0.99));
-                match &mut entry.latencies {
-                    Some(all) => all.add(&latencies)?,
-                    none => *none = Some(latencies),
-                }
-                entry.rss.push(machine::memory(subject.site.id)?.rss);
+            // Who comes first gets what the machine has left over from the case before.
+            let first = round.checked_rem(turn.len()).unwrap_or(0);
+            turn.rotate_left(first);
+            for subject in turn {
+                measure(load, tokens, subject, lengths, results)?;
             }
-        }
-    }
-    let mut out = std::io::stdout();
-    writeln!(
-        out,
-        "{:<15} {:<13} {:>8} {:>6} {:>17} {:>8} {:>8} {:>8} {:>8} {:>6}",
-        "case",
-        "variant",
-        "cpu us",
-        "x pass",
-        "min..max",
-        "req/s",
-        "p50 us",
-        "p99 us",
-        "p99.9",
-        "rss MB"
-    )?;
-    for case in &cases {
-        for variant in &variants {
-            let Some(found) = series.get(&(case.name, *variant)) else {
-                continue;
-            };
-            let pass = series.get(&(case.name, Variant::Passthrough));
-            let ratio = pass.and_then(|pass| by_round(&found.cpu, &pass.cpu, |of, with| of / with));
-            let (x, range) = ratio.map_or((String::new(), String::new()), |ratio| {
-                (
-                    format!("{:.2}", ratio.median),
-                    format!("{:.2}..{:.2}", ratio.min, ratio.max),
-                )
-            });
-            let p999 = found
-                .latencies
-                .as_ref()
-                .map_or(0.0, |all| as_f64(all.value_at_quantile(0.999)) / 1000.0);
-            writeln!(
-                out,
-                "{:<15} {:<13} {:>8.1} {x:>6} {range:>17} {:>8.0} {:>8.0} {:>8.0} {p999:>8.0} {:>6.0}",
-                case.name,
-                variant.name(),
-                median(&found.cpu),
-                median(&found.rps),
-                median(&found.p50),
-                median(&found.p99),
-                median(&found.rss)
-            )?;
         }
     }
     Ok(())
 }
 
+fn measure(
+    load: &Load,
+    tokens: &Tokens,
+    subject: &Subject<'_>,
+    lengths: &Lengths,
+    results: &mut Results,
+) -> anyhow::Result<()> {
+    let name = subject.case.name;
+    // Without a governed variant there is no half load; any rate does that all can serve.
+    let rate = results.rates.get(name).copied().unwrap_or(500.0);
+    let found = subject.closed(load, tokens, lengths.closed)?;
+    let length = if name == MAIN {
+        lengths.open_main
+    } else {
+        lengths.open
+    };
+    let latencies = subject.open(load, tokens, rate, length)?;
+    let at = |quantile| as_f64(latencies.value_at_quantile(quantile)) / 1000.0;
+    let entry = results
+        .series
+        .entry((name, subject.site.variant))
+        .or_default();
+    entry.cpu.push(found.cpu_us);
+    entry.rps.push(found.rps);
+    entry.p50.push(at(0.5));
+    entry.p99.push(at(0.99));
+    entry.rss.push(machine::memory(subject.site.id)?.rss);
+    match &mut entry.latencies {
+        Some(all) => all.add(&latencies)?,
+        none => *none = Some(latencies),
+    }
+    Ok(())
+}
+
+/// What became of the audit events: figures of a site that dropped them would flatter it.
+fn audited(load: &Load, sites: &[Site]) -> anyhow::Result<Vec<Audited>> {
+    let mut found = Vec::new();
+    for site in sites
+        .iter()
+        .filter(|site| site.variant.audits() && site.rules == Rules::Few)
+    {
+        let states = site.counters(load, "gatehold_audit_events")?;
+        if let Some(dropped) = states.get("dropped").filter(|dropped| **dropped > 0) {
+            say(&format!(
+                "`{}` dropped {dropped} audit events, because control could not keep up",
+                site.variant.name()
+            ));
+        }
+        found.push(Audited {
+            variant: site.variant,
+            states,
+        });
+    }
+    Ok(found)
+}
+
+fn method(lengths: &Lengths) -> serde_json::Value {
+    let milliseconds = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+    json!({
+        "rounds": lengths.rounds,
+        "closed_loop": { "ms": milliseconds(lengths.closed), "connections": CLOSED_CONNECTIONS, "gives": ["cpu_us_per_request", "rps"] },
+        "open_loop": { "ms": milliseconds(lengths.open), "connections": OPEN_CONNECTIONS, "gives": ["p50_us", "p99_us", "p999_us"] },
+        "rate": "half of what the slowest governed variant serves in the closed loop, the same for all variants of a case",
+        "cpu": "run time of all threads of the process by /proc/<pid>/task/*/schedstat, from rest to rest",
+        "figures": "medians over rounds; ratios and differences are taken round by round; p999 over all rounds together",
+        "order": "all variants of a case in each round, in rotating order",
+        "latency": "from the time a request is due to the end of its answer",
+        "envoy": "--concurrency 1 on a CPU of its own; access log off; load generator, upstream and control on the others",
+    })
+}
+
+fn write(folder: &Path, results: &Results) -> anyhow::Result<()> {
+    fs::create_dir_all(folder)
+        .with_context(|| format!("could not create `{}`", folder.display()))?;
+    let table = report::markdown(results);
+    for (name, text) in [
+        ("envoy.md", table.clone()),
+        ("envoy.json", format!("{:#}\n", report::json(results))),
+        ("envoy.svg", svg::picture(results)),
+    ] {
+        let path = folder.join(name);
+        fs::write(&path, text).with_context(|| format!("could not write `{}`", path.display()))?;
+    }
+    writeln!(
+        std::io::stdout(),
+        "\n{table}\nwritten to {}",
+        folder.display()
+    )?;
+    Ok(())
+}
+
+/// Where the build puts the module that does nothing, beside this program.
 fn built_empty() -> PathBuf {
     let running = std::env::current_exe().unwrap_or_default();
     let target = running
@@ -282,24 +312,7 @@ fn built_empty() -> PathBuf {
     target.join("wasm32-wasip1/release/gatehold_bench_empty.wasm")
 }
 
-/// Those that are named, or all.
-fn chosen<T: Copy>(
-    names: &[String],
-    all: &[T],
-    name: impl Fn(&T) -> &'static str,
-    of: impl Fn(&str) -> Option<T>,
-) -> anyhow::Result<Vec<T>> {
-    if names.is_empty() {
-        return Ok(all.to_vec());
-    }
-    names
-        .iter()
-        .map(|wanted| match of(wanted) {
-            Some(found) => Ok(found),
-            None => bail!(
-                "there is no `{wanted}`; choose from {}",
-                all.iter().map(&name).collect::<Vec<_>>().join(", ")
-            ),
-        })
-        .collect()
+/// Progress, beside the results.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "bench: {line}");
 }

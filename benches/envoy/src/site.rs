@@ -1,5 +1,6 @@
 //! One Envoy that is measured, and the control behind it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -91,6 +92,7 @@ pub struct Site {
     pub control: Option<u32>,
     /// The session that requests carry, if they carry one.
     pub session: Option<String>,
+    admin: PathBuf,
     _process: Process,
     _reserved: Reserved,
 }
@@ -109,14 +111,8 @@ impl Site {
     ) -> anyhow::Result<Self> {
         let reserved = Reserved::any()?;
         let port = reserved.port();
-        let mut process = launch(
-            ground,
-            desk,
-            variant,
-            port,
-            1,
-            &format!("{}-{}", variant.name(), rules.count()),
-        )?;
+        let name = format!("{}-{}", variant.name(), rules.count());
+        let mut process = launch(ground, desk, variant, port, 1, &name)?;
         let id = process.id().context("Envoy has ended")?;
         wait_for_policy(ground.load, variant, port, &mut process).await?;
         let mut site = Self {
@@ -126,6 +122,7 @@ impl Site {
             id,
             control: desk.and_then(|desk| desk.control.id()),
             session: None,
+            admin: address_of(ground.folder, &name),
             _process: process,
             _reserved: reserved,
         };
@@ -142,6 +139,38 @@ impl Site {
         }
         Ok(site)
     }
+
+    /// The counters of Envoy whose names contain `name`, by the label at their end.
+    ///
+    /// # Errors
+    /// When the admin interface does not answer.
+    pub fn counters(&self, load: &Load, name: &str) -> anyhow::Result<BTreeMap<String, u64>> {
+        let address = fs::read_to_string(&self.admin).context("Envoy says no admin address")?;
+        let port = address
+            .trim()
+            .rsplit_once(':')
+            .and_then(|(_, port)| port.parse().ok());
+        let port = port.with_context(|| format!("the admin address is `{address}`"))?;
+        let reply = load.ask(port, cases::get(&format!("/stats?filter={name}")))?;
+        Ok(by_label(&reply.text()))
+    }
+}
+
+/// Counters by the label that their names end in: `name.state=dropped: 2`.
+fn by_label(stats: &str) -> BTreeMap<String, u64> {
+    let entry = |line: &str| {
+        let (name, value) = line.rsplit_once(": ")?;
+        Some((
+            name.rsplit_once('=')?.1.to_owned(),
+            value.trim().parse().ok()?,
+        ))
+    };
+    stats.lines().filter_map(entry).collect()
+}
+
+/// Where an Envoy writes the address of its admin interface.
+fn address_of(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.admin"))
 }
 
 /// Starts an Envoy on the measured CPU.
@@ -175,6 +204,9 @@ pub fn launch(
         .context("could not write the bootstrap")?;
     let mut command = Command::new(&ground.tools.envoy);
     command.arg("-c").arg(&config);
+    command
+        .arg("--admin-address-path")
+        .arg(address_of(ground.folder, name));
     command.args([
         "--concurrency",
         &workers.to_string(),
@@ -205,4 +237,16 @@ pub async fn wait_for_policy(
     });
     let ready = ready.await;
     ready.with_context(|| process.tail())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::by_label;
+
+    #[test]
+    fn counters_are_read_by_label() {
+        let found = by_label("a.state=dropped: 2\nx: y\nb: 3\na.state=acknowledged: 40\n");
+        let expected = [("acknowledged".to_owned(), 40), ("dropped".to_owned(), 2)];
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), expected);
+    }
 }
