@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn requests_without_a_name_are_read() {
-        let answers = Answers::render();
+        let answers = Answers::default();
         let post = Head {
             method: "POST".to_owned(),
             ..Head::default()

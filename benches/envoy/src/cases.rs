@@ -141,7 +141,8 @@ impl Case {
 
     /// A request of it as it goes over the wire. `tool` counts where it is a call.
     #[must_use]
-    pub fn request(&self, tool: &str, token: &str, session: Option<&str>) -> Vec<u8> {
+    pub fn request(&self, way: &Way, tool: &str, token: &str, session: Option<&str>) -> Vec<u8> {
+        let tool = &format!("{}{tool}", way.prefix);
         let (method, mut params) = match self.arguments {
             Some(bytes) => (
                 "tools/call",
@@ -177,19 +178,47 @@ impl Case {
             params.insert("_meta".to_owned(), Value::Object(meta));
         }
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        post(token, &headers, &body)
+        post(way, token, &headers, &body)
     }
+}
+
+/// How a server is reached: through Envoy all variants are alike, other gateways have their own ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// The path of the endpoint.
+    pub path: &'static str,
+    /// What stands before the names of tools.
+    pub prefix: &'static str,
+    /// A header that names the caller instead of a token.
+    pub principal: Option<&'static str>,
+}
+
+impl Way {
+    /// Through Envoy.
+    pub const ENVOY: Self = Self {
+        path: policy::PATH,
+        prefix: "",
+        principal: None,
+    };
 }
 
 /// The start of a session.
 #[must_use]
-pub fn initialize(token: &str) -> Vec<u8> {
+pub fn initialize(way: &Way, token: &str) -> Vec<u8> {
     let params = json!({ "protocolVersion": LEGACY, "capabilities": {}, "clientInfo": { "name": "bench", "version": "1" } });
-    post(
-        token,
-        &[],
-        &json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params }),
-    )
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
+    post(way, token, &[], &body)
+}
+
+/// What a client says when its session has begun.
+#[must_use]
+pub fn initialized(way: &Way, token: &str, session: &str) -> Vec<u8> {
+    let body = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let headers = [
+        ("mcp-session-id", session.to_owned()),
+        ("mcp-protocol-version", LEGACY.to_owned()),
+    ];
+    post(way, token, &headers, &body)
 }
 
 /// A GET of a path.
@@ -198,12 +227,16 @@ pub fn get(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").into_bytes()
 }
 
-fn post(token: &str, headers: &[(&str, String)], body: &Value) -> Vec<u8> {
+fn post(way: &Way, token: &str, headers: &[(&str, String)], body: &Value) -> Vec<u8> {
     let body = body.to_string();
+    let caller = match way.principal {
+        Some(header) => format!("{header}: alice"),
+        None => format!("authorization: Bearer {token}"),
+    };
     let mut text = format!(
         "POST {} HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: bench\r\ncontent-type: application/json\r\n\
-         accept: application/json, text/event-stream\r\nauthorization: Bearer {token}\r\n",
-        policy::PATH
+         accept: application/json, text/event-stream\r\n{caller}\r\n",
+        way.path
     );
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
@@ -220,7 +253,7 @@ mod tests {
     #[test]
     fn every_case_makes_whole_requests() {
         for case in CASES {
-            let request = case.request("a_tool", "a.b.c", Some("s"));
+            let request = case.request(&Way::ENVOY, "a_tool", "a.b.c", Some("s"));
             let mut reader = Reader::new(Side::Requests, true);
             assert_eq!(reader.feed(&request), Ok(request.len()), "{}", case.name);
             assert!(reader.is_done());

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use gatehold_harness::bootstrap::Bootstrap;
 
 use crate::policy;
@@ -56,6 +56,7 @@ pub fn render(file: &str, variant: Variant, places: &Places<'_>) -> anyhow::Resu
         Variant::Passthrough => replaced(&text, FILTER, ROUTER, ""),
         Variant::WasmEmpty => replaced(&text, FILTER, ROUTER, &empty(places.wasm)),
         Variant::EnvoyNative => replaced(&text, FILTER, ROUTER, &native(places.jwks)),
+        Variant::McpProxy | Variant::McpAirlock => bail!("`{}` is no Envoy", variant.name()),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod load;
 pub mod machine;
 pub mod measure;
 pub mod options;
+pub mod peers;
 pub mod policy;
 pub mod probe;
 pub mod report;

@@ -48,15 +48,28 @@ impl Subject<'_> {
         let first = tools.first().map_or("", String::as_str);
         if self.case.cold {
             return (0..count)
-                .map(|_| Ok(self.case.request(first, &tokens.fresh()?, session).into()))
+                .map(|_| {
+                    Ok(self
+                        .case
+                        .request(&self.site.way, first, &tokens.fresh()?, session)
+                        .into())
+                })
                 .collect();
         }
         if tools.is_empty() {
-            return Ok(vec![self.case.request(first, self.token, session).into()]);
+            return Ok(vec![
+                self.case
+                    .request(&self.site.way, first, self.token, session)
+                    .into(),
+            ]);
         }
         Ok(tools
             .iter()
-            .map(|tool| self.case.request(tool, self.token, session).into())
+            .map(|tool| {
+                self.case
+                    .request(&self.site.way, tool, self.token, session)
+                    .into()
+            })
             .collect())
     }
 

@@ -33,6 +33,9 @@ pub struct Options {
     /// Leaves out how long starts take and what further workers cost.
     #[arg(long)]
     pub no_starts: bool,
+    /// Measures other gateways too, from the folder where peers.sh has put them.
+    #[arg(long, value_name = "FOLDER")]
+    pub peers: Option<PathBuf>,
     /// Where results go: the folder of envoy.md, envoy.json and envoy.svg; target/bench if absent.
     #[arg(long)]
     pub out: Option<PathBuf>,
@@ -46,6 +49,8 @@ pub struct Options {
 pub struct Lengths {
     /// Rounds.
     pub rounds: usize,
+    /// The closed loop before the rounds, which warms up and finds the rate.
+    pub warm_up: Duration,
     /// A closed loop.
     pub closed: Duration,
     /// An open loop.
@@ -64,15 +69,17 @@ impl Options {
         let lengths = match self.quick {
             true => Lengths {
                 rounds: 2,
+                warm_up: milliseconds(120),
                 closed: milliseconds(200),
                 open: milliseconds(250),
                 open_main: milliseconds(500),
-                starts: 2,
+                starts: 1,
             },
             false => Lengths {
                 rounds: 5,
+                warm_up: milliseconds(300),
                 closed: milliseconds(600),
-                open: milliseconds(900),
+                open: milliseconds(800),
                 open_main: milliseconds(3000),
                 starts: 5,
             },

@@ -7,6 +7,7 @@ use crate::cases::Case;
 use crate::load::{Expected, Load, Reply};
 use crate::policy;
 use crate::site::Site;
+use crate::variant::Variant;
 
 /// Sends one request of `case`, which must reach the upstream and come back as a result; says what to expect of the
 /// others.
@@ -27,7 +28,7 @@ pub fn allowed(load: &Load, site: &Site, case: &Case, token: &str) -> anyhow::Re
     let before = load.received();
     let reply = load.ask(
         site.port,
-        case.request(tool, token, site.session.as_deref()),
+        case.request(&site.way, tool, token, site.session.as_deref()),
     )?;
     let text = reply.text();
     let good = reply.status == 200
@@ -58,14 +59,23 @@ pub fn allowed(load: &Load, site: &Site, case: &Case, token: &str) -> anyhow::Re
 /// When it is not so.
 pub fn denied(load: &Load, site: &Site, token: &str) -> anyhow::Result<()> {
     let name = site.variant.name();
-    let case = Case::of("call-2k").context("no case to deny")?;
-    let request = case.request(policy::DENIED, token, site.session.as_deref());
+    if site.variant == Variant::McpProxy {
+        return Ok(());
+    }
+    let case = if site.variant.is_peer() {
+        "call-2k-modern"
+    } else {
+        "call-2k"
+    };
+    let case = Case::of(case).context("no case to deny")?;
+    let governs = site.variant.governs() || site.variant.is_peer();
+    let request = case.request(&site.way, policy::DENIED, token, site.session.as_deref());
     for (what, request, denied) in [
-        ("a denied call", request, site.variant.governs()),
+        ("a denied call", request, governs),
         (
             "a call without a good token",
-            case.request(policy::ALLOWED, "a.b.c", None),
-            site.variant.governs(),
+            case.request(&site.way, policy::ALLOWED, "a.b.c", None),
+            governs,
         ),
     ] {
         let before = load.received();

@@ -77,7 +77,7 @@ fn starts(text: &mut String, results: &Results) {
                         let sizes: Vec<String> = found
                             .sizes
                             .iter()
-                            .map(|(_, size)| format!("{size:.0}"))
+                            .map(|(_, size)| format!("{:.0}", size.rss))
                             .collect();
                         format!("{} ({:.1} each)", sizes.join(", "), found.per_worker())
                     },
@@ -186,7 +186,7 @@ pub fn json(results: &Results) -> Value {
         json!({ "variant": start.variant.name(), "listening_ms": spread(Some(start.listening)), "deciding_ms": spread(start.policy) })
     }).collect();
     let workers: Vec<Value> = results.workers.iter().map(|found| {
-        let sizes: Vec<Value> = found.sizes.iter().map(|(count, size)| json!({ "workers": count, "rss_mb": round(*size) })).collect();
+        let sizes: Vec<Value> = found.sizes.iter().map(|(count, size)| json!({ "workers": count, "rss_mb": round(size.rss), "pss_mb": round(size.pss) })).collect();
         json!({ "variant": found.variant.name(), "sizes": sizes, "mb_per_further_worker": round(found.per_worker()) })
     }).collect();
     let goals: Vec<Value> = results.goals().iter().map(|goal| {

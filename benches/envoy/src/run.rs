@@ -1,5 +1,6 @@
 //! A whole run: sites, probes, rounds, results.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -20,10 +21,15 @@ use crate::series::{Audited, Results};
 use crate::site::{Desk, Ground, Site};
 use crate::tokens::Tokens;
 use crate::variant::Variant;
-use crate::{probe, report, startup, svg};
+use crate::{peers, probe, report, startup, svg};
 
-/// How long the loop before the rounds is, which warms up and finds the rate.
-const WARM_UP: Duration = Duration::from_millis(250);
+/// The variants whose start and further workers are looked at.
+const STARTED: [Variant; 4] = [
+    Variant::Passthrough,
+    Variant::WasmEmpty,
+    Variant::EnvoyNative,
+    Variant::All,
+];
 /// The case that most goals are about.
 const MAIN: &str = "call-2k";
 
@@ -68,7 +74,21 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         plan.measured, plan.others
     ));
 
-    let (desks, sites) = start(&ground, &cases, &variants, &token).await?;
+    let (desks, mut sites) = start(&ground, &cases, &variants, &token).await?;
+    if let Some(folder) = &options.peers {
+        let folder = std::path::absolute(folder)?;
+        for peer in Variant::PEERS {
+            if cases
+                .iter()
+                .any(|case| peers::case_of(peer) == Some(case.name))
+            {
+                let site = peers::start(&ground, &folder, peer, &token).await?;
+                probe::denied(&load, &site, &token).with_context(|| site.tail())?;
+                sites.push(site);
+                say(&format!("`{}` is up", peer.name()));
+            }
+        }
+    }
     let subjects = subjects(&load, &sites, &cases, &token)?;
     say("every variant does what it says");
 
@@ -76,20 +96,30 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         machine: machine::describe(&plan),
         method: method(&lengths),
         cases: cases.iter().map(|case| case.name).collect(),
-        variants: variants.clone(),
+        variants: variants
+            .iter()
+            .copied()
+            .chain(
+                sites
+                    .iter()
+                    .map(|site| site.variant)
+                    .filter(|variant| variant.is_peer()),
+            )
+            .collect(),
         ..Results::default()
     };
     rounds(&load, &tokens, &subjects, &lengths, &mut results)?;
     results.audited = audited(&load, &sites)?;
     if !options.no_starts {
         say("starts, and further workers");
-        results.starts = startup::starts(&ground, &desks, &variants, lengths.starts).await?;
-        let compared: Vec<Variant> = variants
+        // With and without the filter; the other variants start as one of these.
+        let started: Vec<Variant> = variants
             .iter()
             .copied()
-            .filter(|variant| *variant != Variant::EnvoyNative)
+            .filter(|variant| STARTED.contains(variant))
             .collect();
-        results.workers = startup::workers(&ground, &desks, &compared, &token).await?;
+        results.starts = startup::starts(&ground, &desks, &started, lengths.starts).await?;
+        results.workers = startup::workers(&ground, &desks, &started, &token).await?;
     }
     let out = options
         .out
@@ -151,11 +181,17 @@ fn subjects<'a>(
     for case in cases {
         for site in sites {
             let fits = match case.rules {
+                _ if site.variant.is_peer() => peers::case_of(site.variant) == Some(case.name),
                 None => site.rules == Rules::Few,
                 Some(rules) => site.rules == rules && is_about_rules(site.variant),
             };
             if fits {
-                let expected = probe::allowed(load, site, case, token)?;
+                let mut expected =
+                    probe::allowed(load, site, case, token).with_context(|| site.tail())?;
+                if site.variant.is_peer() {
+                    // Identifiers and times that they put into their answers vary in length.
+                    expected.slack = 32;
+                }
                 subjects.push(Subject {
                     case: *case,
                     site,
@@ -176,9 +212,12 @@ fn rounds(
     lengths: &Lengths,
     results: &mut Results,
 ) -> anyhow::Result<()> {
+    let mut slow = BTreeMap::new();
     for subject in subjects {
-        let found = subject.closed(load, tokens, WARM_UP)?;
-        if subject.site.variant.governs() {
+        let found = subject.closed(load, tokens, lengths.warm_up)?;
+        if subject.site.variant.is_peer() {
+            slow.insert(subject.site.variant, found.rps / 2.0);
+        } else if subject.site.variant.governs() {
             let rate = results
                 .rates
                 .entry(subject.case.name)
@@ -203,7 +242,9 @@ fn rounds(
             let first = round.checked_rem(turn.len()).unwrap_or(0);
             turn.rotate_left(first);
             for subject in turn {
-                measure(load, tokens, subject, lengths, results)?;
+                // A peer that does not serve the rate of the others gets half of what it does.
+                let own = slow.get(&subject.site.variant).copied();
+                measure(load, tokens, subject, own, lengths, results)?;
             }
         }
     }
@@ -214,12 +255,14 @@ fn measure(
     load: &Load,
     tokens: &Tokens,
     subject: &Subject<'_>,
+    at_most: Option<f64>,
     lengths: &Lengths,
     results: &mut Results,
 ) -> anyhow::Result<()> {
     let name = subject.case.name;
     // Without a governed variant there is no half load; any rate does that all can serve.
     let rate = results.rates.get(name).copied().unwrap_or(500.0);
+    let rate = at_most.map_or(rate, |at_most| rate.min(at_most));
     let found = subject.closed(load, tokens, lengths.closed)?;
     let length = if name == MAIN {
         lengths.open_main

@@ -288,14 +288,18 @@ pub(crate) mod tests {
                 policy: Some(listening),
             },
         ];
+        let memory = |rss| crate::machine::Memory {
+            rss,
+            pss: rss - 1.0,
+        };
         results.workers = vec![
             Workers {
                 variant: Variant::Passthrough,
-                sizes: vec![(1, 50.0), (4, 53.0)],
+                sizes: vec![(1, memory(50.0)), (4, memory(53.0))],
             },
             Workers {
                 variant: Variant::All,
-                sizes: vec![(1, 90.0), (4, 105.0)],
+                sizes: vec![(1, memory(90.0)), (4, memory(105.0))],
             },
         ];
         results

@@ -13,7 +13,7 @@ use gatehold_harness::process::Process;
 use gatehold_harness::{Keys, Tools};
 use tokio::process::Command;
 
-use crate::cases;
+use crate::cases::{self, Way};
 use crate::config::{self, Places};
 use crate::load::Load;
 use crate::machine::{self, Plan};
@@ -92,9 +92,11 @@ pub struct Site {
     pub control: Option<u32>,
     /// The session that requests carry, if they carry one.
     pub session: Option<String>,
-    admin: PathBuf,
-    _process: Process,
-    _reserved: Reserved,
+    /// How requests reach it.
+    pub way: Way,
+    pub(crate) admin: Option<PathBuf>,
+    pub(crate) process: Process,
+    pub(crate) _reserved: Option<Reserved>,
 }
 
 impl Site {
@@ -122,22 +124,46 @@ impl Site {
             id,
             control: desk.and_then(|desk| desk.control.id()),
             session: None,
-            admin: address_of(ground.folder, &name),
-            _process: process,
-            _reserved: reserved,
+            way: Way::ENVOY,
+            admin: Some(address_of(ground.folder, &name)),
+            process,
+            _reserved: Some(reserved),
         };
         if variant.is_full() {
-            let reply = ground.load.ask(port, cases::initialize(token))?;
-            ensure!(
-                reply.status == 200,
-                "no session at `{}`: {} {}",
-                variant.name(),
-                reply.status,
-                reply.text()
-            );
-            site.session = Some(reply.session.context("a session without an id")?);
+            site.begin_session(ground.load, token)?;
         }
         Ok(site)
+    }
+
+    /// Begins the session that requests carry from now on.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn begin_session(&mut self, load: &Load, token: &str) -> anyhow::Result<()> {
+        let reply = load.ask(self.port, cases::initialize(&self.way, token))?;
+        let name = self.variant.name();
+        ensure!(
+            reply.status == 200,
+            "no session at `{name}`: {} {}",
+            reply.status,
+            reply.text()
+        );
+        let session = reply.session.context("a session without an id")?;
+        let reply = load.ask(self.port, cases::initialized(&self.way, token, &session))?;
+        ensure!(
+            reply.status == 202,
+            "no session at `{name}`: {} {}",
+            reply.status,
+            reply.text()
+        );
+        self.session = Some(session);
+        Ok(())
+    }
+
+    /// The end of what it has printed.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        self.process.tail()
     }
 
     /// The counters of Envoy whose names contain `name`, by the label at their end.
@@ -145,7 +171,8 @@ impl Site {
     /// # Errors
     /// When the admin interface does not answer.
     pub fn counters(&self, load: &Load, name: &str) -> anyhow::Result<BTreeMap<String, u64>> {
-        let address = fs::read_to_string(&self.admin).context("Envoy says no admin address")?;
+        let address = fs::read_to_string(self.admin.as_deref().context("no Envoy")?)
+            .context("Envoy says no admin address")?;
         let port = address
             .trim()
             .rsplit_once(':')

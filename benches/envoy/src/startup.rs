@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use gatehold_harness::ports::Reserved;
 
-use crate::cases::{self, Case};
+use crate::cases::{self, Case, Way};
 use crate::load::{Job, Plan};
-use crate::machine;
+use crate::machine::{self, Memory};
 use crate::policy::{self, Rules};
 use crate::site::{Desk, Ground, launch, wait_for_policy};
 use crate::stats::Spread;
@@ -29,22 +29,22 @@ pub struct Start {
     pub policy: Option<Spread>,
 }
 
-/// Memory of a variant with more and more workers, all in MB resident.
+/// Memory of a variant with more and more workers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workers {
     /// Which.
     pub variant: Variant,
     /// Workers and memory.
-    pub sizes: Vec<(u32, f64)>,
+    pub sizes: Vec<(u32, Memory)>,
 }
 
 impl Workers {
-    /// What each further worker costs.
+    /// What each further worker costs, in MB resident.
     #[must_use]
     pub fn per_worker(&self) -> f64 {
         match (self.sizes.first(), self.sizes.last()) {
             (Some((few, least)), Some((many, most))) if many > few => {
-                (most - least) / f64::from(many.saturating_sub(*few))
+                (most.rss - least.rss) / f64::from(many.saturating_sub(*few))
             }
             _ => 0.0,
         }
@@ -149,7 +149,10 @@ pub async fn workers(
             ground.load.run(Job {
                 port,
                 connections: 64,
-                requests: vec![case.request(policy::ALLOWED, token, None).into()],
+                requests: vec![
+                    case.request(&Way::ENVOY, policy::ALLOWED, token, None)
+                        .into(),
+                ],
                 plan: Plan::Closed {
                     length: Duration::from_millis(400),
                     at_most: usize::MAX,
@@ -158,7 +161,7 @@ pub async fn workers(
             })?;
             sizes.push((
                 workers,
-                machine::memory(process.id().context("Envoy has ended")?)?.rss,
+                machine::memory(process.id().context("Envoy has ended")?)?,
             ));
             process.kill().await?;
         }
@@ -176,9 +179,20 @@ mod tests {
 
     #[test]
     fn further_workers_are_counted_without_the_first() {
-        let workers = |sizes: &[(u32, f64)]| Workers {
-            variant: Variant::All,
-            sizes: sizes.to_vec(),
+        let workers = |sizes: &[(u32, f64)]| {
+            let size = |(count, rss): &(u32, f64)| {
+                (
+                    *count,
+                    Memory {
+                        rss: *rss,
+                        pss: 1.0,
+                    },
+                )
+            };
+            Workers {
+                variant: Variant::All,
+                sizes: sizes.iter().map(size).collect(),
+            }
         };
         assert_eq!(
             workers(&[(1, 50.0), (2, 53.0), (4, 59.0)]).per_worker(),

@@ -15,6 +15,10 @@ pub enum Variant {
     Audit,
     /// The filter with everything that there is: sessions, conditions, risk classes, approvals.
     All,
+    /// The peer `mcp-proxy` from crates.io instead of Envoy: a thin proxy, without policy.
+    McpProxy,
+    /// The peer `mcp-airlock` from PyPI instead of Envoy: policy and audit.
+    McpAirlock,
 }
 
 impl Variant {
@@ -28,6 +32,9 @@ impl Variant {
         Self::All,
     ];
 
+    /// What is measured only when asked for, beside the others.
+    pub const PEERS: [Self; 2] = [Self::McpProxy, Self::McpAirlock];
+
     /// Its name in the results.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -38,6 +45,8 @@ impl Variant {
             Self::Rbac => "rbac",
             Self::Audit => "audit",
             Self::All => "all",
+            Self::McpProxy => "mcp-proxy",
+            Self::McpAirlock => "mcp-airlock",
         }
     }
 
@@ -53,7 +62,13 @@ impl Variant {
         matches!(self, Self::Rbac | Self::Audit | Self::All)
     }
 
-    /// Whether it refuses what policy denies.
+    /// Whether it is another gateway instead of Envoy.
+    #[must_use]
+    pub fn is_peer(self) -> bool {
+        Self::PEERS.contains(&self)
+    }
+
+    /// Whether it is an Envoy that refuses what policy denies.
     #[must_use]
     pub fn governs(self) -> bool {
         self.is_ours() || self == Self::EnvoyNative

@@ -46,6 +46,16 @@ pub struct Expected {
     pub status: u16,
     /// Bytes of the body.
     pub length: u64,
+    /// How many bytes more or less it may be.
+    pub slack: u64,
+}
+
+impl Expected {
+    /// Whether an answer is like that.
+    #[must_use]
+    pub fn is_met(&self, status: u16, length: u64) -> bool {
+        self.status == status && self.length.abs_diff(length) <= self.slack
+    }
 }
 
 /// An answer.
@@ -72,6 +82,7 @@ impl Reply {
         Expected {
             status: self.status,
             length: u64::try_from(self.body.len()).unwrap_or(u64::MAX),
+            slack: 0,
         }
     }
 }

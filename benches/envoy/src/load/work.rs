@@ -412,7 +412,7 @@ impl Work {
         let reader = &connection.reader;
         let (status, length) = (reader.head().status, reader.length());
         match running.job.expected {
-            Some(expected) if (expected.status, expected.length) != (status, length) => {
+            Some(expected) if !expected.is_met(status, length) => {
                 bail!(
                     "an answer of port {} has status {status} and {length} bytes instead of {} and {}",
                     running.job.port,
