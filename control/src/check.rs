@@ -9,7 +9,7 @@ use gatehold_documents::{Documents, Summary, load};
 
 use crate::directory;
 use crate::keys::Held;
-use crate::resources::resources;
+use crate::resources::Encoder;
 
 /// What to check.
 #[derive(Debug, Args)]
@@ -38,6 +38,6 @@ pub fn load_directory(directory: &Path) -> anyhow::Result<Documents> {
     let files = directory::read(directory, &directory::look(directory)?)?;
     let documents =
         load(&files).map_err(|problems| anyhow!("the documents are refused\n{problems}"))?;
-    resources(&documents, &[], |_| Held::NotYet)?;
+    Encoder::default().resources(&documents, &[], |_| Held::NotYet)?;
     Ok(documents)
 }

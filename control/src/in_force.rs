@@ -1,19 +1,21 @@
 //! What is in force: the last good documents and keys, and the snapshot made of them.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gatehold_api::Metrics;
-use gatehold_documents::{Documents, IssuerDocument, load};
-use gatehold_push::{Resources, Snapshot};
+use gatehold_documents::{Documents, IssuerDocument, Loader};
+use gatehold_push::Snapshot;
 use gatehold_store::Secret;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::directory::Files;
 use crate::keys::{Found, Keeper, Wanted};
-use crate::resources::resources;
+use crate::resources::Encoder;
 use crate::watch::Reading;
 
 /// Why what is on disk is not in force; `None` when it is.
@@ -24,6 +26,9 @@ pub type Refusal = Option<String>;
 pub struct InForce {
     documents: Option<Documents>,
     binding_key: Secret,
+    /// What was compiled before, so that a change costs what it changes.
+    loader: Loader,
+    encoder: Encoder,
     keeper: Keeper,
     metrics: Metrics,
     snapshots: watch::Sender<Snapshot>,
@@ -42,6 +47,8 @@ impl InForce {
     ) -> Self {
         Self {
             documents: None,
+            loader: Loader::default(),
+            encoder: Encoder::default(),
             binding_key,
             keeper,
             metrics,
@@ -70,21 +77,28 @@ impl InForce {
         }
     }
 
-    async fn take_reading(&mut self, reading: Reading) {
-        let files = match reading {
-            Ok(files) => Arc::new(files),
+    async fn take_reading(&mut self, Reading { files, took: read }: Reading) {
+        let files = match files {
+            Ok(files) => files,
             Err(problem) => {
                 error!(%problem, "the documents can't be read");
                 return self.refuse(problem.to_string(), 1);
             }
         };
-        let work = files.clone();
+        let start = Instant::now();
+        let mut loader = std::mem::take(&mut self.loader);
         // Thousands of conditions take their time to compile.
-        let Ok(loaded) = tokio::task::spawn_blocking(move || load(&work)).await else {
+        let work = tokio::task::spawn_blocking(move || {
+            let loaded = loader.load(&files);
+            (loader, loaded, version(&files))
+        });
+        let Ok((loader, loaded, version)) = work.await else {
             return;
         };
+        self.loader = loader;
+        let compile = start.elapsed();
         match loaded {
-            Ok(documents) => self.apply(documents, &files),
+            Ok(documents) => self.apply(documents, &version, [read, compile]),
             Err(problems) => {
                 for problem in &problems.list {
                     let help = problem.help.as_deref().unwrap_or_default();
@@ -96,12 +110,14 @@ impl InForce {
         }
     }
 
-    fn apply(&mut self, documents: Documents, files: &Files) {
+    fn apply(&mut self, documents: Documents, version: &str, [read, compile]: [Duration; 2]) {
+        let start = Instant::now();
         let wanted = documents.issuers.iter().map(wanted);
         // Before anything is replaced: either all of it comes into force, or nothing.
-        if let Err(problem) = resources(&documents, self.binding_key.as_bytes(), |name| {
-            self.keeper.held(name)
-        }) {
+        let key = self.binding_key.as_bytes();
+        let held = |name: &str| self.keeper.held(name);
+        let encoded = self.encoder.resources(&documents, key, held);
+        if let Err(problem) = encoded {
             error!(%problem, "the documents can't be pushed");
             return self.refuse(problem.to_string(), 1);
         }
@@ -113,15 +129,16 @@ impl InForce {
             ..
         } = &documents;
         let (servers, issuers, policies) = (servers.len(), issuers.len(), *policies);
-        let version = version(files);
         self.metrics
-            .documents_applied(&version, servers as u64, issuers as u64, policies as u64);
+            .documents_applied(version, servers as u64, issuers as u64, policies as u64);
         self.refusals.send_replace(None);
         self.documents = Some(documents);
         self.publish();
+        let [read_us, compile_us, encode_us] =
+            [read, compile, start.elapsed()].map(|time| time.as_micros() as u64);
         info!(
             version,
-            servers, issuers, policies, "documents are in force"
+            servers, issuers, policies, read_us, compile_us, encode_us, "documents are in force"
         );
     }
 
@@ -142,13 +159,14 @@ impl InForce {
         }
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
         let Some(documents) = &self.documents else {
             return;
         };
-        match resources(documents, self.binding_key.as_bytes(), |name| {
-            self.keeper.held(name)
-        }) {
+        let key = self.binding_key.as_bytes();
+        let held = |name: &str| self.keeper.held(name);
+        let encoded = self.encoder.resources(documents, key, held);
+        match encoded {
             Ok(new) => {
                 self.snapshots.send_if_modified(|snapshot| {
                     let is_new = snapshot.as_deref() != Some(&new);
@@ -173,15 +191,20 @@ fn wanted(issuer: &IssuerDocument) -> (String, Wanted) {
     (issuer.name.clone(), wanted)
 }
 
-/// Version of a set of documents: a digest of their names and texts.
+/// Version of a set of documents: a digest of their names and texts, 16 hex digits.
 fn version(files: &Files) -> String {
-    let files = files.iter().map(|(path, text)| {
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        (String::new(), name, text.clone().into_bytes())
-    });
-    files.collect::<Resources>().version().to_owned()
+    let mut digest = Sha256::new();
+    for (path, text) in files {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        for part in [name, text.as_bytes()] {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        }
+    }
+    let mut hex = String::with_capacity(16);
+    for byte in digest.finalize().iter().take(8) {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }

@@ -13,6 +13,7 @@ pub mod explain;
 pub mod export;
 pub mod in_force;
 pub mod keys;
+pub mod limits;
 pub mod logging;
 pub mod observer;
 pub mod resources;

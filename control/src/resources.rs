@@ -1,47 +1,71 @@
 //! From documents and keys to what is pushed.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use gatehold_documents::{AuditArguments, Documents, IssuerDocument, Limits, ServerDocument};
-use gatehold_push::Resources;
+use gatehold_push::{Resource, Resources};
 use gatehold_wire::{ISSUER_TYPE_URL, SERVER_TYPE_URL, WireError, policy_to_wire, push};
 use prost::Message as _;
 
 use crate::keys::Held;
 
-/// One resource per server and one per issuer. `held` tells what is known of an issuer's keys;
-/// `binding_key` is what ties sessions and tasks to their callers.
-///
-/// # Errors
-/// A policy that the filter's protocol can't carry.
-pub fn resources(
-    documents: &Documents,
-    binding_key: &[u8],
-    held: impl Fn(&str) -> Held,
-) -> Result<Resources, WireError> {
-    let Documents {
-        servers, issuers, ..
-    } = documents;
-    let mut items = Vec::with_capacity(servers.len() + issuers.len());
-    let mut withheld = Vec::new();
-    for document in servers {
-        let body = server(document, binding_key)?.encode_to_vec();
-        items.push((SERVER_TYPE_URL.to_owned(), document.name.clone(), body));
+/// Makes resources of documents, and makes those of servers that have not changed only once.
+#[derive(Debug, Default)]
+pub struct Encoder {
+    servers: HashMap<String, (Arc<ServerDocument>, Resource)>,
+}
+
+impl Encoder {
+    /// One resource per server and one per issuer. `held` tells what is known of an issuer's keys;
+    /// `binding_key`, the same every time, is what ties sessions and tasks to their callers.
+    ///
+    /// # Errors
+    /// A policy that the filter's protocol can't carry.
+    pub fn resources(
+        &mut self,
+        documents: &Documents,
+        binding_key: &[u8],
+        held: impl Fn(&str) -> Held,
+    ) -> Result<Resources, WireError> {
+        let Documents {
+            servers, issuers, ..
+        } = documents;
+        let mut items = Vec::with_capacity(servers.len() + issuers.len());
+        let mut encoded = HashMap::with_capacity(servers.len());
+        for document in servers {
+            let name = &document.name;
+            let resource = match self.servers.get(name) {
+                Some((known, resource)) if Arc::ptr_eq(known, document) => resource.clone(),
+                _ => {
+                    let body = server(document, binding_key)?.encode_to_vec();
+                    Resource::new(SERVER_TYPE_URL, name, body)
+                }
+            };
+            items.push((SERVER_TYPE_URL.to_owned(), resource.clone()));
+            encoded.insert(name.clone(), (document.clone(), resource));
+        }
+        self.servers = encoded;
+        let mut withheld = Vec::new();
+        for document in issuers {
+            let name = &document.name;
+            let keys = match held(name) {
+                Held::Keys(keys) => keys,
+                Held::Replaced => "".into(),
+                Held::NotYet => {
+                    withheld.push(name);
+                    continue;
+                }
+            };
+            let body = issuer(document, &keys).encode_to_vec();
+            let resource = Resource::new(ISSUER_TYPE_URL, name, body);
+            items.push((ISSUER_TYPE_URL.to_owned(), resource));
+        }
+        let resources: Resources = items.into_iter().collect();
+        Ok(withheld
+            .into_iter()
+            .fold(resources, |all, name| all.withhold(ISSUER_TYPE_URL, name)))
     }
-    for document in issuers {
-        let keys = match held(&document.name) {
-            Held::Keys(keys) => keys,
-            Held::Replaced => "".into(),
-            Held::NotYet => {
-                withheld.push(&document.name);
-                continue;
-            }
-        };
-        let body = issuer(document, &keys).encode_to_vec();
-        items.push((ISSUER_TYPE_URL.to_owned(), document.name.clone(), body));
-    }
-    let resources: Resources = items.into_iter().collect();
-    Ok(withheld
-        .into_iter()
-        .fold(resources, |all, name| all.withhold(ISSUER_TYPE_URL, name)))
 }
 
 fn server(document: &ServerDocument, binding_key: &[u8]) -> Result<push::Server, WireError> {

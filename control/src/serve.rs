@@ -12,7 +12,7 @@ use gatehold_api::{ApiState, Metrics, Readiness};
 use gatehold_push::{Fleet, PushService};
 use gatehold_store::Store;
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -24,6 +24,7 @@ use tracing::{info, warn};
 use crate::audit_service::AuditService;
 use crate::in_force::InForce;
 use crate::keys::{Fetcher, Keeper};
+use crate::limits;
 use crate::logging::{self, LogFormat};
 use crate::observer::PushMetrics;
 use crate::signals::EndSignals;
@@ -33,6 +34,9 @@ use crate::watch::follow;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// … and is closed when no answer comes within this time.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections that wait to be accepted, unless the system allows fewer: after a restart all filters come at once,
+/// and one that finds no place tries again only after a second or more.
+const BACKLOG: u32 = 65_535;
 /// After a signal, connections have this long to end.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -80,8 +84,9 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
     let store = Store::open(&data).await?;
     metrics.audit_head(store.head().await?.sequence);
-    let grpc_listener = bind(grpc, "--grpc").await?;
-    let http_listener = bind(http, "--http").await?;
+    limits::raise_open_files();
+    let grpc_listener = bind(grpc, "--grpc")?;
+    let http_listener = bind(http, "--http")?;
     let (grpc, http) = (grpc_listener.local_addr()?, http_listener.local_addr()?);
 
     let (snapshots, snapshot) = watch::channel(None);
@@ -165,11 +170,21 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     ended
 }
 
-async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
-    match TcpListener::bind(address).await {
+fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
+    match listen(address) {
         Ok(listener) => Ok(listener),
         Err(error) => bail!("cannot listen on `{address}`: {error}; give another with {option}"),
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn ok(part: impl Future<Output = ()>) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! Following the documents' directory.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -21,8 +22,14 @@ const POLL: Duration = Duration::from_secs(1);
 /// How often a directory is read that changes while it is read, before that is a problem.
 const ATTEMPTS: u32 = 10;
 
-/// What is there, or why it can't be read.
-pub type Reading = Result<Files, ReadError>;
+/// What is there.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The files, or why they can't be read. Shared, since documents can be many megabytes.
+    pub files: Result<Arc<Files>, ReadError>,
+    /// How long reading them took.
+    pub took: Duration,
+}
 
 /// Reads the directory now, and again whenever it changes, until `shutdown`. What is the same as the last
 /// time is not told again.
@@ -44,12 +51,15 @@ pub async fn follow(
             }
             _ = poll.tick() => false,
         };
-        let Some(reading) = follower.read(told).await else {
+        let start = Instant::now();
+        let Some(files) = follower.read(told).await else {
             continue;
         };
-        if last.as_ref() != Some(&reading) {
-            last = Some(reading.clone());
-            if readings.send(reading).await.is_err() {
+        let files = files.map(Arc::new);
+        if last.as_ref() != Some(&files) {
+            last = Some(files.clone());
+            let took = start.elapsed();
+            if readings.send(Reading { files, took }).await.is_err() {
                 return;
             }
         }
@@ -92,7 +102,7 @@ impl Follower {
     }
 
     /// Reads the directory if it was `told` of a change or differs from what was seen.
-    async fn read(&mut self, told: bool) -> Option<Reading> {
+    async fn read(&mut self, told: bool) -> Option<Result<Files, ReadError>> {
         let mut attempt = 0;
         loop {
             let seen = blocking(&self.directory, directory::look).await?;

@@ -2,37 +2,47 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use gatehold_engine::{PolicySource, Rule, ServerPolicy};
+use gatehold_engine::{PolicySource, ServerPolicy};
 
 use crate::documents::{Documents, IssuerDocument, ServerDocument};
-use crate::issuer::IssuerSpec;
 use crate::names::{DocumentKind, unknown};
-use crate::policy::{PolicySpec, RuleSpec};
-use crate::problem::{At, Position, Report, locate};
+use crate::policy::RuleSpec;
+use crate::problem::{Location, Position, Report, locate};
 use crate::server::ServerSpec;
-use crate::suggest::{closest, excerpt, list};
+use crate::set::{Entry, Set};
+use crate::specialize::{Policies, Specialized};
+use crate::suggest::excerpt;
 
 /// Risk classes that have a meaning without being given to any tool.
 const CLASSES: [&str; 5] = ["read", "write", "destructive", "external", "financial"];
 
-/// A typed document; `spec` is absent when it has problems, which then are reported already.
-pub(crate) struct Entry<T> {
-    pub(crate) name: At<String>,
-    pub(crate) at: Position,
-    pub(crate) spec: Option<T>,
+/// What a later set may share with this one.
+#[derive(Debug, Default)]
+pub(crate) struct Compiled {
+    policies: Policies,
+    servers: HashMap<String, Server>,
 }
 
-/// All typed documents of a set.
-#[derive(Default)]
-pub(crate) struct Set {
-    pub(crate) servers: Vec<Entry<ServerSpec>>,
-    pub(crate) issuers: Vec<Entry<IssuerSpec>>,
-    pub(crate) policies: Vec<Entry<PolicySpec>>,
+/// A server, and all that it was compiled from.
+#[derive(Debug)]
+struct Server {
+    spec: Arc<ServerSpec>,
+    at: Position,
+    policies: Vec<Arc<Specialized>>,
+    document: Arc<ServerDocument>,
+    /// Whether the engine takes it.
+    is_checked: bool,
 }
 
-/// Checks what the documents say of each other, and compiles them.
-pub(crate) fn compile(mut set: Set, files: &[PathBuf], report: &mut Report) -> Documents {
+/// Checks what the documents say of each other, and compiles them. Of `compiled` is taken what has not changed.
+pub(crate) fn compile(
+    mut set: Set,
+    files: &[PathBuf],
+    compiled: &mut Compiled,
+    report: &mut Report,
+) -> Documents {
     unique(&mut set.servers, DocumentKind::Server, files, report);
     unique(&mut set.issuers, DocumentKind::Issuer, files, report);
     unique(&mut set.policies, DocumentKind::Policy, files, report);
@@ -40,63 +50,100 @@ pub(crate) fn compile(mut set: Set, files: &[PathBuf], report: &mut Report) -> D
     endpoints(&set.servers, report);
     classes(&set, report);
     let policies = set.policies.len();
-    let (mut rules, locations) = specialize(&set, files, report);
-    let servers = set.servers.into_iter().filter_map(|entry| {
-        let spec = entry.spec?;
+    let (specialized, rules) = compiled.policies.specialize(&set, files, report);
+    let mut before = std::mem::take(&mut compiled.servers);
+    let mut servers = Vec::with_capacity(set.servers.len());
+    for entry in set.servers {
+        let Some(spec) = entry.spec else { continue };
         let name = entry.name.value;
-        let policy = PolicySource {
-            server: name.clone(),
-            rules: rules.remove(&name).unwrap_or_default(),
-            risks: spec.risks,
-        };
-        // Whatever the engine refuses must be refused here, not in every filter.
-        if report.is_empty()
-            && let Err(error) = ServerPolicy::new(policy.clone())
+        let policies = specialized.get(&*name).cloned().unwrap_or_default();
+        let same = before.remove(&name).filter(|server| {
+            let pairs = server.policies.iter().zip(&policies);
+            Arc::ptr_eq(&server.spec, &spec)
+                && server.at == entry.at
+                && server.policies.len() == policies.len()
+                && pairs
+                    .into_iter()
+                    .all(|(one, other)| Arc::ptr_eq(one, other))
+        });
+        let server = same.unwrap_or_else(|| {
+            let location = locate(entry.at, files);
+            Server {
+                document: Arc::new(document(&name, location, &spec, &policies)),
+                spec,
+                at: entry.at,
+                policies,
+                is_checked: false,
+            }
+        });
+        servers.push(server.document.clone());
+        compiled.servers.insert(name, server);
+    }
+    // Whatever the engine refuses must be refused here, not in every filter.
+    if report.is_empty() {
+        for server in compiled
+            .servers
+            .values_mut()
+            .filter(|server| !server.is_checked)
         {
-            report.add(
-                entry.at,
-                format!("the policy of server `{name}`: {error}"),
-                None,
-            );
+            let document = &server.document;
+            match ServerPolicy::new(document.policy.clone()) {
+                Ok(_) => server.is_checked = true,
+                Err(error) => {
+                    let message = format!("the policy of server `{}`: {error}", document.name);
+                    report.add(server.at, message, None);
+                }
+            }
         }
-        Some(ServerDocument {
-            name,
-            location: locate(entry.at, files),
-            hosts: spec.hosts,
-            path: spec.path.value,
-            resource: spec.resource,
-            audiences: spec.audiences,
-            issuers: spec
-                .issuers
-                .into_iter()
-                .map(|issuer| issuer.value)
-                .collect(),
-            scopes: spec.scopes,
-            allowed_origins: spec.allowed_origins,
-            limits: spec.limits,
-            audit_arguments: spec.audit_arguments,
-            policy,
-        })
-    });
-    let servers = servers.collect();
+    }
     let issuers = set.issuers.into_iter().filter_map(|entry| {
         let spec = entry.spec?;
         Some(IssuerDocument {
             name: entry.name.value,
             location: locate(entry.at, files),
-            issuer: spec.issuer.value,
-            keys: spec.keys,
+            issuer: spec.issuer.value.clone(),
+            keys: spec.keys.clone(),
             refresh_seconds: spec.refresh_seconds,
-            algorithms: spec.algorithms,
+            algorithms: spec.algorithms.clone(),
             clock_skew_seconds: spec.clock_skew_seconds,
-            claims: spec.claims,
+            claims: spec.claims.clone(),
         })
     });
     Documents {
         servers,
         issuers: issuers.collect(),
-        rules: locations,
+        rules,
         policies,
+    }
+}
+
+fn document(
+    name: &str,
+    location: Location,
+    spec: &ServerSpec,
+    policies: &[Arc<Specialized>],
+) -> ServerDocument {
+    let issuers = spec.issuers.iter().map(|issuer| issuer.value.clone());
+    ServerDocument {
+        name: name.to_owned(),
+        location,
+        hosts: spec.hosts.clone(),
+        path: spec.path.value.clone(),
+        resource: spec.resource.clone(),
+        audiences: spec.audiences.clone(),
+        issuers: issuers.collect(),
+        scopes: spec.scopes.clone(),
+        allowed_origins: spec.allowed_origins.clone(),
+        limits: spec.limits,
+        audit_arguments: spec.audit_arguments,
+        policy: PolicySource {
+            server: name.to_owned(),
+            rules: policies
+                .iter()
+                .flat_map(|policy| policy.rules(name))
+                .collect(),
+            risks: spec.risks.clone(),
+        },
     }
 }
 
@@ -199,103 +246,4 @@ fn rules(set: &Set) -> impl Iterator<Item = (&str, &RuleSpec)> {
         let rules = entry.spec.iter().flat_map(|spec| &spec.rules);
         rules.map(|rule| (entry.name.value.as_str(), rule))
     })
-}
-
-type Compiled = (
-    HashMap<String, Vec<Rule>>,
-    BTreeMap<String, crate::Location>,
-);
-
-/// The rules of each server, and where each rule is written.
-fn specialize(set: &Set, files: &[PathBuf], report: &mut Report) -> Compiled {
-    let names: Vec<&str> = set
-        .servers
-        .iter()
-        .map(|entry| entry.name.value.as_str())
-        .collect();
-    let mut compiled: Compiled = Default::default();
-    for entry in &set.policies {
-        let Some(spec) = &entry.spec else { continue };
-        for rule in &spec.rules {
-            let id = format!("{}/{}", entry.name.value, rule.label);
-            let mut reached = vec![false; names.len()];
-            for pattern in &rule.servers {
-                let mut matched = false;
-                for (name, reached) in names.iter().zip(&mut reached) {
-                    if glob_matches(&pattern.value, name) {
-                        (matched, *reached) = (true, true);
-                    }
-                }
-                if !matched {
-                    no_server(pattern, &names, report);
-                }
-            }
-            let reached = names.iter().zip(reached).filter(|(_, reached)| *reached);
-            for (name, _) in reached {
-                compiled
-                    .0
-                    .entry((*name).to_owned())
-                    .or_default()
-                    .push(Rule {
-                        id: id.clone(),
-                        effect: rule.effect.clone(),
-                        subjects: spec.subjects.clone(),
-                        targets: rule.targets.clone(),
-                        when: rule.when.clone(),
-                    });
-            }
-            compiled.1.insert(id, locate(rule.at, files));
-        }
-    }
-    compiled
-}
-
-fn no_server(pattern: &At<String>, names: &[&str], report: &mut Report) {
-    let written = excerpt(&pattern.value);
-    let help = match closest(&pattern.value, names.iter().copied()) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None if names.is_empty() => "add a Server document".to_owned(),
-        None => format!("the servers are {}", list(names.iter().copied())),
-    };
-    report.add(pattern.at, format!("no server matches `{written}`"), help);
-}
-
-/// Whether the whole name matches; `*` stands for any run of characters.
-fn glob_matches(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
-        return false;
-    };
-    let Some(last) = parts.next_back() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        let Some((_, after)) = rest.split_once(part) else {
-            return false;
-        };
-        rest = after;
-    }
-    rest.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn globs_match_whole_names() {
-        let check = |pattern: &str, name: &str, expected: bool| {
-            assert_eq!(glob_matches(pattern, name), expected, "{pattern} on {name}");
-        };
-        check("crm", "crm", true);
-        check("crm", "crm2", false);
-        check("*", "crm", true);
-        check("crm-*", "crm-eu", true);
-        check("crm-*", "crm", false);
-        check("*-eu", "crm-eu", true);
-        check("a*a", "a", false);
-        check("a*b*c", "a-b-c", true);
-        check("a*b*c", "a-c-b", false);
-        check("**", "", true);
-    }
 }

@@ -1,11 +1,11 @@
 //! What a set of documents comes to.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use gatehold_engine::PolicySource;
 use gatehold_identity::{Algorithm, ClaimMapping};
 
-use crate::Location;
+use crate::{Location, Rules};
 
 /// A checked and compiled set of documents.
 ///
@@ -13,11 +13,11 @@ use crate::Location;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Documents {
     /// The servers with their compiled policies, by name.
-    pub servers: Vec<ServerDocument>,
+    pub servers: Vec<Arc<ServerDocument>>,
     /// The issuers, by name.
     pub issuers: Vec<IssuerDocument>,
     /// Where each rule is written, by its id (`support/2`).
-    pub rules: BTreeMap<String, Location>,
+    pub rules: Rules,
     /// Number of policies.
     pub policies: usize,
 }
@@ -25,7 +25,8 @@ pub struct Documents {
 impl Documents {
     /// The server with this name.
     pub fn server(&self, name: &str) -> Option<&ServerDocument> {
-        self.servers.iter().find(|server| server.name == name)
+        let server = self.servers.iter().find(|server| server.name == name);
+        server.map(|server| &**server)
     }
 
     /// The issuer with this name.

@@ -12,6 +12,7 @@ use crate::suggest::{excerpt, instead_of};
 use crate::yaml::{Kind, Node, Value};
 
 /// The `spec` of an issuer.
+#[derive(Debug)]
 pub(crate) struct IssuerSpec {
     pub(crate) issuer: At<String>,
     pub(crate) keys: KeySource,

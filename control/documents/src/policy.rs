@@ -17,12 +17,14 @@ const MAX_HOLD: u64 = 30 * 86_400;
 const DEFAULT_HOLD: u64 = 15 * 60;
 
 /// The `spec` of a policy.
+#[derive(Debug)]
 pub(crate) struct PolicySpec {
     pub(crate) subjects: Subjects,
     pub(crate) rules: Vec<RuleSpec>,
 }
 
 /// One rule, before it is known which servers it reaches.
+#[derive(Debug)]
 pub(crate) struct RuleSpec {
     /// Its name, or its position from 1.
     pub(crate) label: String,

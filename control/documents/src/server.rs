@@ -13,6 +13,7 @@ use crate::yaml::{Kind, Node};
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The `spec` of a server.
+#[derive(Debug)]
 pub(crate) struct ServerSpec {
     pub(crate) hosts: Vec<String>,
     pub(crate) path: At<String>,

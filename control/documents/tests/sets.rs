@@ -136,7 +136,7 @@ fn rules_are_specialized_per_server() {
         (approval.within_seconds, approval.roles.as_slice()),
         (900, &["finance-lead".to_owned()][..])
     );
-    assert_eq!(documents.rules["support/small"].line, 39);
+    assert_eq!(documents.rules.get("support/small").unwrap().line, 39);
 }
 
 #[test]

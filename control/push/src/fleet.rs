@@ -10,10 +10,26 @@ use gatehold_wire::discovery::Node;
 use crate::{Subscriptions, TypeStatus};
 
 /// All open streams. An Envoy with N workers has N+1 of them.
+///
+/// An entry shares the state of its stream, so that a stream costs nothing more for being listed.
 #[derive(Debug, Default)]
 pub struct Fleet {
-    streams: Mutex<BTreeMap<u64, StreamStatus>>,
+    streams: Mutex<BTreeMap<u64, Arc<Entry>>>,
     opened: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    peer: String,
+    connected_since: SystemTime,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    node: String,
+    cluster: String,
+    subscriptions: Subscriptions,
 }
 
 /// One open stream.
@@ -35,43 +51,56 @@ impl Fleet {
     /// Enters a stream; it leaves when the [`Connection`] is dropped.
     pub fn connect(self: &Arc<Self>, peer: String) -> Connection {
         let id = self.opened.fetch_add(1, Ordering::Relaxed);
-        let status = StreamStatus {
-            node: String::new(),
-            cluster: String::new(),
+        let entry = Arc::new(Entry {
             peer,
             connected_since: SystemTime::now(),
-            types: BTreeMap::new(),
-        };
-        self.lock().insert(id, status);
+            state: Mutex::default(),
+        });
+        lock(&self.streams).insert(id, entry.clone());
         Connection {
             fleet: self.clone(),
             id,
+            entry,
         }
     }
 
     /// How many streams are open.
     pub fn connected(&self) -> usize {
-        self.lock().len()
+        lock(&self.streams).len()
     }
 
     /// All open streams, oldest first.
     pub fn streams(&self) -> Vec<StreamStatus> {
-        self.lock().values().cloned().collect()
+        let entries = self.entries();
+        entries.iter().map(|entry| entry.status()).collect()
     }
 
     /// How many resources are refused at present, summed over all streams.
     pub fn rejected(&self) -> usize {
-        let streams = self.lock();
-        streams
-            .values()
-            .flat_map(|stream| stream.types.values())
-            .map(|t| t.rejected.len())
-            .sum()
+        let entries = self.entries();
+        let rejected = |entry: &Arc<Entry>| lock(&entry.state).subscriptions.rejected();
+        entries.iter().map(rejected).sum()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, StreamStatus>> {
-        // Every change under the lock is a single step, so what a panicking thread left is whole.
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The list is not held while each stream is asked.
+    fn entries(&self) -> Vec<Arc<Entry>> {
+        lock(&self.streams).values().cloned().collect()
+    }
+}
+
+impl Entry {
+    fn status(&self) -> StreamStatus {
+        let state = lock(&self.state);
+        let types = state.subscriptions.status();
+        StreamStatus {
+            node: state.node.clone(),
+            cluster: state.cluster.clone(),
+            peer: self.peer.clone(),
+            connected_since: self.connected_since,
+            types: types
+                .map(|(type_url, status)| (type_url.to_owned(), status))
+                .collect(),
+        }
     }
 }
 
@@ -80,35 +109,30 @@ impl Fleet {
 pub struct Connection {
     fleet: Arc<Fleet>,
     id: u64,
+    entry: Arc<Entry>,
 }
 
 impl Connection {
     /// Notes who the client says it is.
     pub fn identify(&self, node: &Node) {
-        self.change(|status| {
-            status.node.clone_from(&node.id);
-            status.cluster.clone_from(&node.cluster);
-        });
+        let mut state = lock(&self.entry.state);
+        state.node.clone_from(&node.id);
+        state.cluster.clone_from(&node.cluster);
     }
 
-    /// Notes how the client stands.
-    pub fn update(&self, subscriptions: &Subscriptions) {
-        let types = subscriptions
-            .status()
-            .map(|(type_url, status)| (type_url.to_owned(), status.clone()))
-            .collect();
-        self.change(|status| status.types = types);
-    }
-
-    fn change(&self, change: impl FnOnce(&mut StreamStatus)) {
-        if let Some(status) = self.fleet.lock().get_mut(&self.id) {
-            change(status);
-        }
+    /// Does something with what the client asked for and was told.
+    pub fn with<T>(&self, act: impl FnOnce(&mut Subscriptions) -> T) -> T {
+        act(&mut lock(&self.entry.state).subscriptions)
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.fleet.lock().remove(&self.id);
+        lock(&self.fleet.streams).remove(&self.id);
     }
+}
+
+/// Nothing that is done under these locks panics halfway, so what a panicking thread left is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

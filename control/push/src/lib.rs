@@ -3,18 +3,26 @@
 //! [`Resources`] is an immutable snapshot of everything that filters may subscribe to. Publishing a
 //! new one on a [`tokio::sync::watch`] channel is all that a change takes; every stream compares it
 //! with what its client was told ([`Subscriptions`], plain data without I/O) and sends the difference.
+//!
+//! What thousands of streams have in common is there once: what they hold, how it differs from the next
+//! snapshot, and the bytes that say so.
 #![forbid(unsafe_code)]
 
+mod body;
 mod fleet;
+mod held;
 mod nack;
+mod of_type;
 mod resources;
+mod response;
 mod service;
 mod subscriptions;
 
 pub use fleet::{Connection, Fleet, StreamStatus};
 pub use nack::reasons;
 pub use resources::{Resource, Resources};
-pub use service::{Observer, PushService, Snapshot};
+pub use response::Response;
+pub use service::{Observer, PushServer, PushService, Snapshot};
 pub use subscriptions::{
     Answer, MAX_NAMES, MAX_TYPES, Rejection, RequestError, Subscriptions, TypeStatus,
 };

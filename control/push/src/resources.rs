@@ -4,24 +4,55 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use gatehold_wire::Any;
+use gatehold_wire::discovery::{self, DeltaDiscoveryResponse};
+use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
-/// One resource in the form in which it is sent.
+use crate::of_type::OfType;
+
+/// One resource in the form in which it is sent. A clone shares its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
+    /// What it is called.
+    pub name: Arc<str>,
     /// Digest of the body, 16 hex digits: equal bytes have equal versions, across restarts and
     /// replicas of control.
     pub version: Arc<str>,
-    /// The encoded message.
-    pub body: Arc<[u8]>,
+    /// As a field of a response: name, version and body. All streams send these same bytes.
+    pub(crate) encoded: Bytes,
+}
+
+impl Resource {
+    /// The resource with this encoded message.
+    pub fn new(type_url: &str, name: &str, body: Vec<u8>) -> Self {
+        let version = digest(&body);
+        let resource = discovery::Resource {
+            version: version.clone(),
+            resource: Some(Any {
+                type_url: type_url.to_owned(),
+                value: body,
+            }),
+            name: name.to_owned(),
+        };
+        let response = DeltaDiscoveryResponse {
+            resources: vec![resource],
+            ..DeltaDiscoveryResponse::default()
+        };
+        Self {
+            name: name.into(),
+            version: version.into(),
+            encoded: response.encode_to_vec().into(),
+        }
+    }
 }
 
 /// An immutable set of resources by type URL and name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Resources {
     version: String,
-    types: BTreeMap<String, BTreeMap<String, Resource>>,
-    withheld: BTreeSet<(String, String)>,
+    types: BTreeMap<String, OfType>,
 }
 
 impl Resources {
@@ -32,11 +63,10 @@ impl Resources {
 
     /// All resources of one type, by name.
     pub fn of_type(&self, type_url: &str) -> impl Iterator<Item = (&str, &Resource)> {
-        self.types
-            .get(type_url)
-            .into_iter()
-            .flatten()
-            .map(|(name, resource)| (&**name, resource))
+        let resources = self.types.get(type_url).into_iter();
+        resources
+            .flat_map(OfType::resources)
+            .map(|resource| (&*resource.name, resource))
     }
 
     /// One resource.
@@ -48,39 +78,59 @@ impl Resources {
     /// they have of it from before, if anything.
     #[must_use]
     pub fn withhold(mut self, type_url: &str, name: &str) -> Self {
-        self.withheld.insert((type_url.to_owned(), name.to_owned()));
+        let of_type = self.types.entry(type_url.to_owned()).or_default();
+        of_type.withhold(name);
         self
     }
 
     /// Whether there is no such resource (one that is withheld exists).
     pub fn is_gone(&self, type_url: &str, name: &str) -> bool {
-        self.get(type_url, name).is_none()
-            && !self
-                .withheld
-                .contains(&(type_url.to_owned(), name.to_owned()))
+        self.types
+            .get(type_url)
+            .is_none_or(|of_type| of_type.is_gone(name))
     }
 
     /// How many resources there are, of all types.
     pub fn len(&self) -> usize {
-        self.types.values().map(BTreeMap::len).sum()
+        self.types.values().map(OfType::len).sum()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// What there is of one type.
+    pub(crate) fn types(&self, type_url: &str) -> Option<&OfType> {
+        self.types.get(type_url)
+    }
 }
 
-/// Collects (type URL, name, encoded message); of two with the same type and name the last counts.
-impl FromIterator<(String, String, Vec<u8>)> for Resources {
-    fn from_iter<I: IntoIterator<Item = (String, String, Vec<u8>)>>(items: I) -> Self {
-        let mut types = BTreeMap::<String, BTreeMap<String, Resource>>::new();
-        for (type_url, name, body) in items {
-            let resource = Resource {
-                version: digest(&body).into(),
-                body: body.into(),
-            };
-            types.entry(type_url).or_default().insert(name, resource);
+/// Equal names and versions, of the withheld ones too; equal versions have equal bytes.
+impl PartialEq for Resources {
+    fn eq(&self, other: &Self) -> bool {
+        let withheld = |all: &Self| -> BTreeSet<(String, Arc<str>)> {
+            let types = all.types.iter();
+            types
+                .flat_map(|(type_url, of_type)| {
+                    let names = of_type.withheld().iter();
+                    names.map(|name| (type_url.clone(), name.clone()))
+                })
+                .collect()
+        };
+        self.version == other.version && withheld(self) == withheld(other)
+    }
+}
+
+impl Eq for Resources {}
+
+/// Collects resources by type URL; of two with the same type and name the last counts.
+impl FromIterator<(String, Resource)> for Resources {
+    fn from_iter<I: IntoIterator<Item = (String, Resource)>>(items: I) -> Self {
+        let mut types = BTreeMap::<String, BTreeMap<Arc<str>, Resource>>::new();
+        for (type_url, resource) in items {
+            let of_type = types.entry(type_url).or_default();
+            of_type.insert(resource.name.clone(), resource);
         }
         let mut summary = Vec::new();
         for (type_url, resources) in &types {
@@ -95,11 +145,26 @@ impl FromIterator<(String, String, Vec<u8>)> for Resources {
                 }
             }
         }
+        let types = types.into_iter();
         Self {
             version: digest(&summary),
-            types,
-            withheld: BTreeSet::new(),
+            types: types
+                .map(|(type_url, resources)| (type_url, OfType::new(resources)))
+                .collect(),
         }
+    }
+}
+
+/// Collects (type URL, name, encoded message); of two with the same type and name the last counts.
+impl FromIterator<(String, String, Vec<u8>)> for Resources {
+    fn from_iter<I: IntoIterator<Item = (String, String, Vec<u8>)>>(items: I) -> Self {
+        let items = items.into_iter();
+        items
+            .map(|(type_url, name, body)| {
+                let resource = Resource::new(&type_url, &name, body);
+                (type_url, resource)
+            })
+            .collect()
     }
 }
 

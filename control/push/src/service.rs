@@ -1,25 +1,39 @@
 //! The gRPC service: carries requests to [`Subscriptions`] and responses back.
 
 use std::any::Any;
-use std::collections::BTreeMap;
-use std::pin::Pin;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use gatehold_proto::discovery::aggregated_discovery_service_server::{
-    AggregatedDiscoveryService, AggregatedDiscoveryServiceServer,
-};
-use gatehold_wire::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
+use gatehold_proto::discovery::aggregated_discovery_service_server::SERVICE_NAME;
+use gatehold_wire::discovery::DeltaDiscoveryRequest;
+use http::header::CONTENT_TYPE;
 use tokio::sync::{mpsc, watch};
-use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::codec::BufferSettings;
+use tonic::metadata::GRPC_CONTENT_TYPE;
+use tonic::server::NamedService;
+use tonic::transport::server::TcpConnectInfo;
+use tonic::{Status, Streaming};
+use tonic_prost::ProstDecoder;
+use tower_service::Service;
 use tracing::{debug, info, warn};
 
-use crate::{Answer, Connection, Fleet, MAX_TYPES, Resources, Subscriptions};
+use crate::body::{Outgoing, StreamBody};
+use crate::{Answer, Connection, Fleet, MAX_TYPES, Resources};
 
 /// What is in force; `None` until something could be compiled, and until then clients get nothing.
 pub type Snapshot = Option<Arc<Resources>>;
+
+const PATH: &str =
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+
+/// Requests are small but for the first, so little room is kept for them on every stream.
+fn buffers() -> BufferSettings {
+    BufferSettings::new(256, 256)
+}
 
 /// A client that says what it holds names every resource, which can be many.
 const MAX_REQUEST_BYTES: usize = 32 << 20;
@@ -61,45 +75,65 @@ impl PushService {
         }
     }
 
-    /// The service as a server takes it, with limits that fit big snapshots.
-    pub fn into_server(self) -> AggregatedDiscoveryServiceServer<Self> {
-        AggregatedDiscoveryServiceServer::new(self)
-            .max_decoding_message_size(MAX_REQUEST_BYTES)
-            .max_encoding_message_size(usize::MAX)
+    /// The service as a server takes it.
+    ///
+    /// It is not what tonic generates, because that encodes each message for each stream: thousands of
+    /// clients that come at once would each get a copy of the whole snapshot in memory.
+    pub fn into_server(self) -> PushServer {
+        PushServer(self)
     }
-}
 
-type ResponseStream = Pin<Box<dyn Stream<Item = Result<DeltaDiscoveryResponse, Status>> + Send>>;
-
-#[tonic::async_trait]
-impl AggregatedDiscoveryService for PushService {
-    type DeltaAggregatedResourcesStream = ResponseStream;
-
-    async fn delta_aggregated_resources(
-        &self,
-        request: Request<Streaming<DeltaDiscoveryRequest>>,
-    ) -> Result<Response<ResponseStream>, Status> {
-        let peer = request
-            .remote_addr()
-            .map(|address| address.to_string())
-            .unwrap_or_default();
+    fn open(&self, request: http::Request<tonic::body::Body>) -> StreamBody {
+        let peer = request.extensions().get::<TcpConnectInfo>();
+        let peer = peer.and_then(TcpConnectInfo::remote_addr);
         let (responses, receiver) = mpsc::channel(QUEUE);
         let stream = PushStream {
-            connection: self.fleet.connect(peer),
+            connection: self
+                .fleet
+                .connect(peer.map(|address| address.to_string()).unwrap_or_default()),
             observer: self.observer.clone(),
             _connected: self.observer.connected(),
             responses,
-            subscriptions: Subscriptions::default(),
             node: String::new(),
-            sent: BTreeMap::new(),
+            sent: Vec::new(),
         };
-        let Self {
-            snapshots,
-            shutdown,
-            ..
-        } = self.clone();
-        tokio::spawn(stream.run(request.into_inner(), snapshots, shutdown));
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        let decoder = ProstDecoder::new(buffers());
+        let inbound =
+            Streaming::new_request(decoder, request.into_body(), None, Some(MAX_REQUEST_BYTES));
+        let (snapshots, shutdown) = (self.snapshots.clone(), self.shutdown.clone());
+        tokio::spawn(stream.run(inbound, snapshots, shutdown));
+        StreamBody::new(receiver)
+    }
+}
+
+/// [`PushService`] as a server takes it.
+#[derive(Clone)]
+pub struct PushServer(PushService);
+
+impl NamedService for PushServer {
+    const NAME: &'static str = SERVICE_NAME;
+}
+
+impl Service<http::Request<tonic::body::Body>> for PushServer {
+    type Response = http::Response<tonic::body::Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
+        if request.uri().path() != PATH {
+            let status = Status::unimplemented("only the delta variant is spoken here");
+            return ready(Ok(status.into_http()));
+        }
+        let body = tonic::body::Body::new(self.0.open(request));
+        let mut response = http::Response::new(body);
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, GRPC_CONTENT_TYPE);
+        ready(Ok(response))
     }
 }
 
@@ -112,11 +146,10 @@ struct PushStream {
     observer: Arc<dyn Observer>,
     /// Counts as connected as long as it lives.
     _connected: Box<dyn Any + Send>,
-    responses: mpsc::Sender<Result<DeltaDiscoveryResponse, Status>>,
-    subscriptions: Subscriptions,
+    responses: mpsc::Sender<Outgoing>,
     node: String,
-    /// When the response in flight was sent, by nonce.
-    sent: BTreeMap<String, Instant>,
+    /// Nonces of the responses in flight, at most one for each type, and when they were sent.
+    sent: Vec<(String, Instant)>,
 }
 
 impl PushStream {
@@ -145,7 +178,6 @@ impl PushStream {
             if let Some(snapshot) = snapshot {
                 self.send(&snapshot).await?;
             }
-            self.connection.update(&self.subscriptions);
             tokio::select! {
                 () = shutdown.cancelled() => {
                     return Err(Status::unavailable("control is shutting down; connect again"));
@@ -164,18 +196,15 @@ impl PushStream {
     }
 
     async fn send(&mut self, snapshot: &Resources) -> Result<(), Status> {
-        for response in self.subscriptions.due(snapshot) {
-            let DeltaDiscoveryResponse {
-                type_url,
-                nonce,
-                resources,
-                removed_resources,
-                ..
-            } = &response;
-            let (changed, removed) = (resources.len(), removed_resources.len());
+        for response in self
+            .connection
+            .with(|subscriptions| subscriptions.due(snapshot))
+        {
+            let (type_url, nonce) = (&response.type_url, &response.nonce);
+            let (changed, removed) = (response.changed(), response.removed());
             debug!(node = self.node, type_url, nonce, changed, removed, "push");
             self.observer.pushed(type_url, changed);
-            self.sent.insert(nonce.clone(), Instant::now());
+            self.sent.push((nonce.clone(), Instant::now()));
             if self.responses.send(Ok(response)).await.is_err() {
                 return Err(Status::cancelled("the client is gone"));
             }
@@ -192,11 +221,13 @@ impl PushStream {
             self.connection.identify(node);
         }
         let type_url = request.type_url.clone();
-        let sent = self.sent.remove(&request.response_nonce);
+        let nonce = &request.response_nonce;
+        let sent = self.sent.iter().position(|(sent, _)| sent == nonce);
+        let sent = sent.map(|index| self.sent.swap_remove(index).1);
         let latency = sent.map(|sent| sent.elapsed()).unwrap_or_default();
         let answer = self
-            .subscriptions
-            .request(request)
+            .connection
+            .with(|subscriptions| subscriptions.request(request))
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         match answer {
             Answer::None | Answer::Stale => {}

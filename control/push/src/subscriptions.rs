@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use gatehold_wire::Any;
-use gatehold_wire::discovery::{self, DeltaDiscoveryRequest, DeltaDiscoveryResponse};
+use gatehold_wire::discovery::DeltaDiscoveryRequest;
 
-use crate::{Resource, Resources, nack};
+use crate::held::Held;
+use crate::of_type::{Difference, OfType};
+use crate::{Resources, Response, nack};
 
 /// Types that one stream may ask for.
 pub const MAX_TYPES: usize = 16;
@@ -80,23 +81,31 @@ pub struct Rejection {
 #[derive(Debug, Default)]
 struct Subscription {
     wildcard: bool,
-    names: BTreeSet<String>,
+    names: BTreeSet<Arc<str>>,
     /// What the client was last offered, whether it took it or not: a refused version is not offered
-    /// again. `None` for a name that it knows not to exist.
-    told: BTreeMap<String, Option<Arc<str>>>,
+    /// again.
+    told: Held,
     /// To be sent even if nothing changed, because the client asked again.
-    asked_again: BTreeSet<String>,
+    asked_again: BTreeSet<Arc<str>>,
     /// The client holds nothing and waits for a first answer, be it empty.
     first_answer_due: bool,
     in_flight: Option<InFlight>,
-    status: TypeStatus,
+    refused: BTreeMap<Arc<str>, Refused>,
 }
 
 #[derive(Debug)]
 struct InFlight {
     nonce: String,
-    offered: BTreeMap<String, Arc<str>>,
-    removed: Vec<String>,
+    difference: Arc<Difference>,
+    /// What the client was told before.
+    before: Held,
+}
+
+#[derive(Debug)]
+struct Refused {
+    rejection: Rejection,
+    /// What the client goes on with, if it ever took any.
+    applied: Option<Arc<str>>,
 }
 
 impl Subscriptions {
@@ -104,7 +113,7 @@ impl Subscriptions {
     ///
     /// # Errors
     /// When the request goes over a bound or names no type; the stream should end with the message.
-    pub fn request(&mut self, request: DeltaDiscoveryRequest) -> Result<Answer, RequestError> {
+    pub fn request(&mut self, mut request: DeltaDiscoveryRequest) -> Result<Answer, RequestError> {
         let type_url = request.type_url.clone();
         if type_url.is_empty() {
             return Err(RequestError::NoType);
@@ -116,10 +125,10 @@ impl Subscriptions {
         let subscription = self.types.entry(type_url.clone()).or_default();
         let answer = subscription.answer(&request);
         if is_new {
-            subscription.open(&request);
+            subscription.open(&mut request);
         }
         subscription.change(request);
-        let known = subscription.names.len().max(subscription.told.len());
+        let known = subscription.names.len().max(subscription.told.except.len());
         if known > MAX_NAMES {
             Err(RequestError::TooManyNames(type_url))
         } else {
@@ -129,44 +138,54 @@ impl Subscriptions {
 
     /// The responses that are due: for each type without one in flight, what differs between
     /// `resources` and what the client was told. They count as sent.
-    pub fn due(&mut self, resources: &Resources) -> Vec<DeltaDiscoveryResponse> {
+    pub fn due(&mut self, resources: &Resources) -> Vec<Response> {
         let mut due = Vec::new();
+        let none = OfType::default();
         for (type_url, subscription) in &mut self.types {
             if subscription.in_flight.is_some() {
                 continue;
             }
-            let (changed, removed) = subscription.difference(type_url, resources);
-            if changed.is_empty() && removed.is_empty() && !subscription.first_answer_due {
+            let of_type = resources.types(type_url).unwrap_or(&none);
+            let (difference, told) = subscription.difference(of_type);
+            let before = std::mem::replace(&mut subscription.told, told);
+            subscription.asked_again.clear();
+            if difference.is_empty() && !subscription.first_answer_due {
                 continue;
             }
+            subscription.first_answer_due = false;
             self.last_nonce += 1;
             let nonce = self.last_nonce.to_string();
-            subscription.sent(&nonce, &changed, &removed);
-            due.push(DeltaDiscoveryResponse {
-                system_version_info: resources.version().to_owned(),
-                resources: changed
-                    .into_iter()
-                    .map(|(name, resource)| to_wire(type_url, name, resource))
-                    .collect(),
-                type_url: type_url.clone(),
+            due.push(Response::new(
+                type_url,
+                &nonce,
+                resources.version(),
+                difference.clone(),
+            ));
+            subscription.in_flight = Some(InFlight {
                 nonce,
-                removed_resources: removed,
+                difference,
+                before,
             });
         }
         due
     }
 
     /// How the client stands, per type URL.
-    pub fn status(&self) -> impl Iterator<Item = (&str, &TypeStatus)> {
+    pub fn status(&self) -> impl Iterator<Item = (&str, TypeStatus)> {
         self.types
             .iter()
-            .map(|(type_url, subscription)| (&**type_url, &subscription.status))
+            .map(|(type_url, subscription)| (&**type_url, subscription.status()))
+    }
+
+    /// How many resources are refused at present.
+    pub fn rejected(&self) -> usize {
+        self.types.values().map(|s| s.refused.len()).sum()
     }
 }
 
 impl Subscription {
     /// The first request of a type on this stream.
-    fn open(&mut self, request: &DeltaDiscoveryRequest) {
+    fn open(&mut self, request: &mut DeltaDiscoveryRequest) {
         // Subscribing to nothing at first is the old way to say `*`.
         self.wildcard = request.resource_names_subscribe.is_empty();
         self.first_answer_due = request.initial_resource_versions.is_empty()
@@ -175,11 +194,11 @@ impl Subscription {
                     .resource_names_subscribe
                     .iter()
                     .any(|name| name == "*"));
-        for (name, version) in &request.initial_resource_versions {
-            let version: Arc<str> = version.as_str().into();
-            self.told.insert(name.clone(), Some(version.clone()));
-            self.status.acked.insert(name.clone(), version);
-        }
+        let held = std::mem::take(&mut request.initial_resource_versions);
+        let held = held.into_iter();
+        self.told.except = held
+            .map(|(name, version)| (name.into(), Some(version.into())))
+            .collect();
     }
 
     fn answer(&mut self, request: &DeltaDiscoveryRequest) -> Answer {
@@ -187,35 +206,43 @@ impl Subscription {
             return Answer::None;
         }
         let Some(InFlight {
-            offered, removed, ..
+            difference, before, ..
         }) = self
             .in_flight
             .take_if(|in_flight| in_flight.nonce == request.response_nonce)
         else {
             return Answer::Stale;
         };
-        self.status.in_flight = false;
+        let Difference {
+            changed, removed, ..
+        } = &*difference;
         let refused = match &request.error_detail {
-            Some(error) => nack::reasons(&error.message, offered.keys().map(String::as_str)),
+            Some(error) => nack::reasons(&error.message, changed.iter().map(|(name, _)| &**name)),
             None => BTreeMap::new(),
         };
         for name in removed {
-            self.status.acked.remove(&name);
-            self.status.rejected.remove(&name);
+            self.refused.remove(name);
         }
-        let applied = offered.len() - refused.len();
-        for (name, version) in offered {
-            if let Some(reason) = refused.get(&name) {
+        // Nearly always nothing is, or was, refused.
+        if !(refused.is_empty() && self.refused.is_empty()) {
+            for (name, version) in changed {
+                let earlier = self.refused.remove(name);
+                let Some(reason) = refused.get(&**name) else {
+                    continue;
+                };
+                let applied = match earlier {
+                    Some(earlier) => earlier.applied,
+                    None => before.version(name).cloned(),
+                };
                 let rejection = Rejection {
-                    version,
+                    version: version.clone(),
                     reason: reason.clone(),
                 };
-                self.status.rejected.insert(name, rejection);
-            } else {
-                self.status.rejected.remove(&name);
-                self.status.acked.insert(name, version);
+                let refused = Refused { rejection, applied };
+                self.refused.insert(name.clone(), refused);
             }
         }
+        let applied = changed.len() - refused.len();
         match request.error_detail {
             Some(_) => Answer::Nack { applied, refused },
             None => Answer::Ack { applied },
@@ -224,14 +251,16 @@ impl Subscription {
 
     fn change(&mut self, request: DeltaDiscoveryRequest) {
         for name in request.resource_names_subscribe {
-            if name == "*" {
+            let name: Arc<str> = name.into();
+            if &*name == "*" {
                 self.wildcard = true;
             } else if !self.names.insert(name.clone()) {
                 self.asked_again.insert(name);
             }
         }
         for name in request.resource_names_unsubscribe {
-            if name == "*" {
+            let name: Arc<str> = name.into();
+            if &*name == "*" {
                 self.wildcard = false;
             } else if self.names.remove(&name) && self.wildcard {
                 // The client can't know whether `*` covers the name, so it is told again.
@@ -240,78 +269,103 @@ impl Subscription {
         }
         if !self.wildcard {
             let names = &self.names;
-            self.told.retain(|name, _| names.contains(name));
+            self.told.retain(names);
+            if let Some(in_flight) = &mut self.in_flight {
+                in_flight.before.retain(names);
+            }
             self.asked_again.retain(|name| names.contains(name));
-            self.status.acked.retain(|name, _| names.contains(name));
-            self.status.rejected.retain(|name, _| names.contains(name));
+            self.refused.retain(|name, _| names.contains(name));
         }
     }
 
-    fn difference<'r>(
-        &self,
-        type_url: &str,
-        resources: &'r Resources,
-    ) -> (Vec<(&'r str, &'r Resource)>, Vec<String>) {
-        let wanted = |name: &str| self.wildcard || self.names.contains(name);
-        let is_news = |name: &str, resource: &Resource| {
-            let told = self.told.get(name).and_then(Option::as_ref);
-            told != Some(&resource.version) || self.asked_again.contains(name)
-        };
-        let changed = resources
-            .of_type(type_url)
-            .filter(|(name, resource)| wanted(name) && is_news(name, resource))
-            .collect();
+    /// What the client lacks, and what it will have been told then.
+    fn difference(&self, of_type: &OfType) -> (Arc<Difference>, Held) {
+        let Held { base, except } = &self.told;
+        // A filter wants all, and holds what others hold.
+        if self.wildcard
+            && self.names.is_empty()
+            && self.asked_again.is_empty()
+            && except.is_empty()
+        {
+            let difference = of_type.since(base.as_ref());
+            let kept = difference.kept.iter().cloned();
+            let told = Held {
+                base: Some(of_type.versions().clone()),
+                except: kept.map(|(name, version)| (name, Some(version))).collect(),
+            };
+            return (difference, told);
+        }
+        let difference = self.own_difference(of_type);
+        let told = self.told_after(of_type, &difference);
+        (Arc::new(difference), told)
+    }
 
-        let held = self
-            .told
-            .iter()
-            .filter(|(_, version)| version.is_some())
-            .map(|(name, _)| name);
-        let unknown = self
-            .names
-            .iter()
-            .filter(|name| !self.told.contains_key(*name));
-        let removed: BTreeSet<&String> = held
+    fn own_difference(&self, of_type: &OfType) -> Difference {
+        let changed = of_type.resources().filter(|resource| {
+            let name = &resource.name;
+            let is_wanted = self.wildcard || self.names.contains(name);
+            is_wanted
+                && (self.told.version(name) != Some(&resource.version)
+                    || self.asked_again.contains(name))
+        });
+        let held = self.told.iter().filter(|(_, version)| version.is_some());
+        let unknown = self.names.iter().filter(|name| !self.told.knows(name));
+        let removed: BTreeSet<&Arc<str>> = held
+            .map(|(name, _)| name)
             .chain(unknown)
             .chain(&self.asked_again)
-            .filter(|name| resources.is_gone(type_url, name))
+            .filter(|name| of_type.is_gone(name))
             .collect();
-        (changed, removed.into_iter().cloned().collect())
+        Difference {
+            removed: removed.into_iter().cloned().collect(),
+            ..Difference::new(changed)
+        }
     }
 
-    fn sent(&mut self, nonce: &str, changed: &[(&str, &Resource)], removed: &[String]) {
-        let offered: BTreeMap<String, Arc<str>> = changed
+    fn told_after(&self, of_type: &OfType, difference: &Difference) -> Held {
+        let removed = difference.removed.iter();
+        let unknown = removed.filter(|name| self.names.contains(*name));
+        let unknown = unknown.map(|name| (name.clone(), None));
+        if !self.wildcard {
+            let mut told = self.told.clone();
+            let changed = difference.changed.iter().cloned();
+            told.except
+                .extend(changed.map(|(name, version)| (name, Some(version))));
+            told.except.extend(unknown);
+            return told;
+        }
+        // All that is here the client has now; what is not, and was not removed, it keeps.
+        let removed: BTreeSet<&Arc<str>> = difference.removed.iter().collect();
+        let kept = self
+            .told
             .iter()
-            .map(|(name, resource)| ((*name).to_owned(), resource.version.clone()))
-            .collect();
-        for (name, version) in &offered {
-            self.told.insert(name.clone(), Some(version.clone()));
+            .filter(|(name, _)| of_type.get(name).is_none() && !removed.contains(name));
+        let kept = kept.map(|(name, version)| (name.clone(), version.cloned()));
+        Held {
+            base: Some(of_type.versions().clone()),
+            except: kept.chain(unknown).collect(),
         }
-        for name in removed {
-            if self.names.contains(name) {
-                self.told.insert(name.clone(), None);
-            } else {
-                self.told.remove(name);
-            }
-        }
-        self.asked_again.clear();
-        self.first_answer_due = false;
-        self.in_flight = Some(InFlight {
-            nonce: nonce.to_owned(),
-            offered,
-            removed: removed.to_vec(),
-        });
-        self.status.in_flight = true;
     }
-}
 
-fn to_wire(type_url: &str, name: &str, resource: &Resource) -> discovery::Resource {
-    discovery::Resource {
-        version: resource.version.to_string(),
-        resource: Some(Any {
-            type_url: type_url.to_owned(),
-            value: resource.body.to_vec(),
-        }),
-        name: name.to_owned(),
+    fn status(&self) -> TypeStatus {
+        let told = match &self.in_flight {
+            Some(in_flight) => &in_flight.before,
+            None => &self.told,
+        };
+        let told = told.iter().filter_map(|(name, version)| {
+            let applied = match self.refused.get(name) {
+                Some(refused) => refused.applied.as_ref(),
+                None => version,
+            };
+            Some((name.to_string(), applied?.clone()))
+        });
+        let refused = self.refused.iter();
+        TypeStatus {
+            acked: told.collect(),
+            rejected: refused
+                .map(|(name, refused)| (name.to_string(), refused.rejection.clone()))
+                .collect(),
+            in_flight: self.in_flight.is_some(),
+        }
     }
 }

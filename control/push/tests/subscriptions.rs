@@ -78,6 +78,7 @@ fn check(conversation: &[(&str, &str)]) -> Subscriptions {
         let sent: Vec<String> = due
             .iter()
             .map(|response| {
+                let response = response.message().expect("it can be read");
                 let mut words = vec![format!("{}:", response.nonce)];
                 words.extend(response.resources.iter().map(|resource| {
                     let any = resource.resource.as_ref().expect("a body");
