@@ -1,17 +1,14 @@
-// Runs a program for WASI under Node: `node wasi.mjs PROGRAM.wasm [ARGUMENT...]`. V8 is the engine of Envoy too.
-// The program may read and write below CRITERION_HOME, and nowhere else.
+// Runs a program for WASI under Node: `node --no-warnings wasi.mjs PROGRAM.wasm [ARGUMENT...]`. Its V8 is the
+// engine of Envoy's filters too. The program can read and write below CRITERION_HOME, and nowhere else.
 import { mkdirSync, readFileSync } from "node:fs";
-import { env, exit } from "node:process";
-
-process.removeAllListeners("warning");
-process.on("warning", () => {});
-const { WASI } = await import("node:wasi");
+import process from "node:process";
+import { WASI } from "node:wasi";
 
 const [program, ...rest] = process.argv.slice(2);
-const home = env.CRITERION_HOME;
+const home = process.env.CRITERION_HOME;
 if (!program || !home) {
-  console.error("give a program, and CRITERION_HOME as the folder for its results");
-  exit(2);
+  console.error("give a program, and in CRITERION_HOME the folder for its results");
+  process.exit(2);
 }
 mkdirSync(home, { recursive: true });
 const wasi = new WASI({
@@ -21,5 +18,4 @@ const wasi = new WASI({
   preopens: { [home]: home },
 });
 const { instance } = await WebAssembly.instantiate(readFileSync(program), wasi.getImportObject());
-// The optimizing compiler works beside the program; the warm-up gives it the time.
-exit(wasi.start(instance));
+process.exit(wasi.start(instance));

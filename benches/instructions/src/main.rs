@@ -17,7 +17,7 @@ struct Arguments {
     /// Count only the cases whose name holds this; the table is left as it is.
     #[arg(long)]
     only: Option<String>,
-    /// Print where the instructions of one case go, function by function, and no table.
+    /// Print where the instructions of one case go, function by function, and its host calls, and no table.
     #[arg(long, conflicts_with = "only")]
     profile: Option<String>,
     /// Leave the table as it is, and fail when a count has grown by more than 3 %.
@@ -38,10 +38,15 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let runner = run::Runner::new()?;
     if let Some(name) = &arguments.profile {
-        let (_, file) = runner.count(name)?;
-        let file =
+        let run::Counted { file, calls, .. } = runner.count(name)?;
+        let text =
             fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-        print!("{}", callgrind::profile(&file)?.describe(SHOWN));
+        print!("{}", callgrind::profile(&text)?.describe(SHOWN));
+        print!("\nhost calls:\n{calls}");
+        println!(
+            "\nline by line: callgrind_annotate --auto=yes {}",
+            file.display()
+        );
         return Ok(());
     }
 

@@ -10,6 +10,15 @@ use anyhow::{Context as _, Result, bail};
 use gatehold_bench_instructions::callgrind;
 use gatehold_bench_instructions::table::{Counts, Table};
 
+/// One case, counted.
+pub(crate) struct Counted {
+    pub(crate) counts: Counts,
+    /// What callgrind wrote.
+    pub(crate) file: PathBuf,
+    /// How often each host call was made, line by line.
+    pub(crate) calls: String,
+}
+
 /// Processes at a time.
 const WORKERS: usize = 2;
 
@@ -56,8 +65,7 @@ impl Runner {
         let work = || -> Result<Table> {
             let mut counted = Table::new();
             while let Some(name) = next() {
-                let (counts, _) = self.count(name)?;
-                counted.insert(name.clone(), counts);
+                counted.insert(name.clone(), self.count(name)?.counts);
             }
             Ok(counted)
         };
@@ -74,8 +82,8 @@ impl Runner {
         })
     }
 
-    /// Counts one case; gives callgrind's file too.
-    pub(crate) fn count(&self, name: &str) -> Result<(Counts, PathBuf)> {
+    /// Counts one case.
+    pub(crate) fn count(&self, name: &str) -> Result<Counted> {
         let file = self.out.join(format!("{}.out", name.replace('/', "-")));
         let mut command = Command::new("valgrind");
         command
@@ -92,14 +100,19 @@ impl Runner {
         let text = callgrind::without_outer_frames(&text);
         fs::write(&file, &text).with_context(|| format!("writing {}", file.display()))?;
         let instructions = callgrind::instructions(&text)?;
-        let rest: Vec<u64> = printed
+        let (counts, calls) = printed.split_once('\n').unwrap_or((&printed, ""));
+        let rest: Vec<u64> = counts
             .split_whitespace()
             .map(str::parse)
             .collect::<Result<_, _>>()
             .with_context(|| format!("`{name}` printed `{printed}`"))?;
-        let [calls, copied, allocations, allocated] = <[u64; 4]>::try_from(rest)
+        let [crossings, copied, allocations, allocated] = <[u64; 4]>::try_from(rest)
             .map_err(|_| anyhow::anyhow!("`{name}` printed `{printed}`, not four numbers"))?;
-        Ok(([instructions, calls, copied, allocations, allocated], file))
+        Ok(Counted {
+            counts: [instructions, crossings, copied, allocations, allocated],
+            file,
+            calls: calls.to_owned(),
+        })
     }
 }
 

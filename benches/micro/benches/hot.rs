@@ -23,12 +23,13 @@ fn main() {
         .measurement_time(MEASUREMENT)
         .sample_size(20)
         .configure_from_args();
-    let medians: Medians = hot::all()
+    let names: Vec<String> = hot::all().into_iter().map(|hot| hot.name).collect();
+    let timed: Medians = hot::all()
         .into_iter()
         .filter_map(|hot| time(&mut criterion, hot))
         .collect();
     criterion.final_summary();
-    if medians.is_empty() {
+    if timed.is_empty() {
         return;
     }
 
@@ -39,10 +40,15 @@ fn main() {
         true => (wasm, native),
         false => (native, wasm),
     };
+    let kept = |path| medians::read(&std::fs::read_to_string(path).unwrap_or_default());
+    // What this run left out stays as it was; what is no function any more goes.
+    let mut medians = kept(&own);
+    medians.retain(|name, _| names.contains(name));
+    medians.extend(timed);
     if let Err(error) = std::fs::write(&own, medians::write(&medians)) {
         println!("cannot keep the medians in {}: {error}", own.display());
     }
-    let other = medians::read(&std::fs::read_to_string(other).unwrap_or_default());
+    let other = kept(&other);
     let table = match cfg!(target_arch = "wasm32") {
         true => medians::compare(&other, &medians),
         false => medians::compare(&medians, &other),
@@ -53,7 +59,11 @@ fn main() {
 /// Nothing when the command line leaves it out.
 fn time(criterion: &mut Criterion, hot: Hot) -> Option<(String, f64)> {
     let name = hot.name.clone();
-    let mut group = criterion.benchmark_group("hot");
+    // Two groups, so that criterion does not compare the one world with the other.
+    let mut group = criterion.benchmark_group(match cfg!(target_arch = "wasm32") {
+        true => "hot-wasm",
+        false => "hot",
+    });
     group.sampling_mode(SamplingMode::Flat);
     let mut samples = Vec::new();
     let mut run = None;

@@ -7,7 +7,7 @@ use gatehold_identity::{Binding, Bound, TokenMemory, bearer, verify};
 use gatehold_mcp::sse::Framer;
 use gatehold_mcp::{
     Era, Limits, ListKind, Message, RequestHeaders, answer, canonical, list, operation, parse,
-    plain, protocol, response_media, tasks,
+    parse_deferred, plain, protocol, response_media, tasks,
 };
 use gatehold_wire::EventRef;
 
@@ -57,6 +57,14 @@ fn requests(hot: &mut Vec<Hot>) {
             let (body, limits) = (messages::call(size), Limits::default());
             Box::new(move || {
                 black_box(parse(black_box(&body), &limits)).expect("it is a message");
+            })
+        });
+        add(hot, format!("parse-deferred/{name}"), move || {
+            let (body, limits) = (messages::call(size), Limits::default());
+            Box::new(move || {
+                let (_, arguments) =
+                    black_box(parse_deferred(black_box(&body), &limits)).expect("it is a message");
+                arguments.expect("they are left unbuilt");
             })
         });
         add(hot, format!("canonical/{name}"), move || {

@@ -1,6 +1,8 @@
 //! Policies to decide by.
 
-use gatehold_engine::{PolicySource, Rule, RuleEffect, ServerPolicy, Subjects, Targets};
+use gatehold_engine::{
+    BinaryOp, Expr, Literal, PolicySource, Rule, RuleEffect, ServerPolicy, Subjects, Targets, Var,
+};
 
 use crate::messages::TOOL;
 
@@ -22,6 +24,19 @@ pub fn mixed_rules() -> Vec<Rule> {
         rule("p/get".to_owned(), RuleEffect::Allow, "get_*".to_owned()),
         rule("p/drop".to_owned(), RuleEffect::Deny, "drop_*".to_owned()),
     ]
+}
+
+/// The same, where the call is allowed under the condition `args.amount <= 100`.
+#[must_use]
+pub fn conditional_rules() -> Vec<Rule> {
+    let amount = Expr::Select(Box::new(Expr::Var(Var::Args)), "amount".to_owned());
+    let hundred = Expr::Literal(Literal::Number(100.into()));
+    let small = Expr::Binary(BinaryOp::LessOrEqual, Box::new(amount), Box::new(hundred));
+    let conditional = |rule: Rule| Rule {
+        when: (rule.effect == RuleEffect::Allow).then(|| small.clone()),
+        ..rule
+    };
+    mixed_rules().into_iter().map(conditional).collect()
 }
 
 /// [`named_rules`], compiled.

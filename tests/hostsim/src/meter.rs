@@ -1,6 +1,9 @@
 //! What crosses between host and filter, and whose code runs, for those who measure.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use crate::world::with;
 
 thread_local! {
     static IN_FILTER: Cell<bool> = const { Cell::new(false) };
@@ -19,6 +22,11 @@ pub struct Crossings {
 /// What the filter has asked of the host of this thread so far.
 pub fn crossings() -> Crossings {
     CROSSED.get()
+}
+
+/// How often each host call was made on this thread since its worker started.
+pub fn calls() -> BTreeMap<&'static str, usize> {
+    with(|world| world.calls.clone())
 }
 
 /// Whether the filter runs on this thread, rather than the host or a test. It may be asked by an allocator:

@@ -1,7 +1,7 @@
 //! Whole exchanges through the filter: request headers, body, verdict, response, end.
 
 use gatehold_bench_micro::messages;
-use gatehold_bench_micro::policies::{mixed_rules, named_rules};
+use gatehold_bench_micro::policies::{conditional_rules, mixed_rules, named_rules};
 use gatehold_engine::{PolicySource, Rule};
 use gatehold_hostsim::{Push, Sim, fixture};
 use gatehold_wire::{policy_to_wire, push};
@@ -23,6 +23,20 @@ struct Traffic {
     passes: bool,
 }
 
+impl Traffic {
+    /// A call of 2 KB with a session, and a short answer.
+    fn usual(sim: &Sim) -> Self {
+        Self {
+            token: fixture::token(&["support"]),
+            session: Some(session(sim)),
+            modern: false,
+            request: messages::call(2048),
+            response: vec![messages::result(400)],
+            passes: true,
+        }
+    }
+}
+
 /// All cases.
 pub(crate) const NAMES: &[&str] = &[
     "call-0k5",
@@ -30,6 +44,7 @@ pub(crate) const NAMES: &[&str] = &[
     "call-100k",
     "call-2k-modern",
     "call-2k-cold-token",
+    "call-2k-condition",
     "call-2k-denied",
     "call-2k-audit-off",
     "call-2k-10-rules",
@@ -47,6 +62,7 @@ pub(crate) const NAMES: &[&str] = &[
 
 /// Prepares a case and warms it up.
 pub(crate) fn prepare(name: &str) -> Work {
+    assert!(NAMES.contains(&name), "`{name}` is no case; see `--list`");
     match name {
         "audit-flush-100" => return flush(),
         "push-10-rules" => return load(10),
@@ -58,19 +74,13 @@ pub(crate) fn prepare(name: &str) -> Work {
         _ => fixture::CONFIG,
     };
     let rules = match name {
+        "call-2k-condition" => conditional_rules(),
         "call-2k-10-rules" => named_rules(10),
         "call-2k-10000-rules" => named_rules(10_000),
         _ => mixed_rules(),
     };
     let sim = worker(config, rules);
-    let mut traffic = Traffic {
-        token: fixture::token(&["support"]),
-        session: Some(session(&sim)),
-        modern: false,
-        request: messages::call(2048),
-        response: vec![messages::result(400)],
-        passes: true,
-    };
+    let mut traffic = Traffic::usual(&sim);
     match name {
         "call-0k5" => traffic.request = messages::call(512),
         "call-100k" => traffic.request = messages::call(100 << 10),
@@ -95,12 +105,7 @@ pub(crate) fn prepare(name: &str) -> Work {
         }
         "list-10" => list(&mut traffic, 10),
         "list-500" => list(&mut traffic, 500),
-        "call-2k"
-        | "call-2k-cold-token"
-        | "call-2k-audit-off"
-        | "call-2k-10-rules"
-        | "call-2k-10000-rules" => {}
-        other => panic!("`{other}` is no case; see `--list`"),
+        _ => {}
     }
     for _ in 0..crate::WARM_UP {
         exchange(&sim, &traffic);
@@ -120,14 +125,7 @@ fn list(traffic: &mut Traffic, tools: usize) {
 /// The events of a hundred calls are sent to control and acknowledged.
 fn flush() -> Work {
     let sim = worker(fixture::CONFIG, mixed_rules());
-    let traffic = Traffic {
-        token: fixture::token(&["support"]),
-        session: Some(session(&sim)),
-        modern: false,
-        request: messages::call(2048),
-        response: vec![messages::result(400)],
-        passes: true,
-    };
+    let traffic = Traffic::usual(&sim);
     let calls = |count| (0..count).for_each(|_| exchange(&sim, &traffic));
     for _ in 0..crate::WARM_UP {
         calls(100);

@@ -1,6 +1,7 @@
 //! Runs one case: prepares it, warms up, then does what is counted, once. `counts` runs this under valgrind.
 //!
-//! Prints host calls, bytes copied, allocations and bytes allocated; the instructions are callgrind's.
+//! Prints host calls, bytes copied, allocations and bytes allocated, then how often each host call was made; the
+//! instructions are callgrind's.
 #![allow(
     unsafe_code,
     clippy::unwrap_used,
@@ -55,6 +56,7 @@ fn main() {
 }
 
 fn count(run: &mut dyn FnMut()) {
+    let calls = meter::calls();
     let (before, taken) = (meter::crossings(), heap::taken());
     begin();
     run();
@@ -66,6 +68,12 @@ fn count(run: &mut dyn FnMut()) {
         total[0] - taken[0],
         total[1] - taken[1],
     );
+    for (name, count) in meter::calls() {
+        let made = count - calls.get(name).copied().unwrap_or_default();
+        if made > 0 {
+            println!("{made:>6} {name}");
+        }
+    }
 }
 
 /// Callgrind sets its counts to zero here.
