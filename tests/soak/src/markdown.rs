@@ -6,12 +6,16 @@ use crate::report::{Report, SHARES, ratio};
 use crate::samples::Memory;
 use crate::tally::Outcome;
 
+/// From here on, in milliseconds, the load generator itself is too slow.
+const LATE: f64 = 1000.0;
+
 impl Report {
     /// Everything, for people.
     #[must_use]
     pub fn markdown(&self) -> String {
         let mut lines = Vec::new();
         head(self, &mut lines);
+        late(self, &mut lines);
         kinds(self, &mut lines);
         latencies(self, &mut lines);
         disturbances(self, &mut lines);
@@ -36,6 +40,17 @@ fn head(report: &Report, lines: &mut Vec<String>) {
         "{ended} pieces of traffic, {failed} errors of {all} in which nothing goes wrong on purpose ({:.4} %)\n",
         ratio(failed, all) * 100.0
     ));
+}
+
+/// A load generator that is late says nothing about what it measures.
+fn late(report: &Report, lines: &mut Vec<String>) {
+    let late = report.found.counts.late.ms(0.99);
+    if late > LATE {
+        lines.push(format!(
+            "This machine does not keep that rate (p99 of traffic was sent {late:.0} ms late): choose a lower one, or \
+             leave it alone meanwhile. Latencies and deadlines of this run say little.\n"
+        ));
+    }
 }
 
 fn kinds(report: &Report, lines: &mut Vec<String>) {

@@ -18,8 +18,8 @@ use crate::world::{CRM, World};
 pub const RELOADS: &str = "VMs of workers ended";
 /// The header by which a filter that was built for it ends its VM.
 const TRAP: &str = "x-gatehold-trap";
-/// How long a worker may stay away: Envoy makes a new VM a second after the old one's end at the latest.
-const BACK: Duration = Duration::from_secs(15);
+/// How long a worker may stay away: Envoy makes a new VM within about a second, on a busy machine somewhat later.
+const BACK: Duration = Duration::from_secs(30);
 /// Between two looks while it is away.
 const ASK: Duration = Duration::from_millis(10);
 /// What breaks at the end of a VM is noticed a little later.
