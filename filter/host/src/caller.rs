@@ -1,9 +1,12 @@
 //! Who sent a request, as it is remembered between requests.
 
+use std::cell::RefCell;
 use std::mem;
 
 use gatehold_engine::Principal;
-use gatehold_identity::{Identity, Remember};
+use gatehold_identity::{Binding, Bound, Identity, Remember};
+
+use crate::server::Server;
 
 /// A verified caller. Made once per token, not once per request.
 #[derive(Debug)]
@@ -13,13 +16,19 @@ pub struct Caller {
     /// The same, as policy sees it.
     pub principal: Principal,
     bytes: usize,
+    /// The session that was opened last, and the version of the server that it was opened for.
+    session: RefCell<Option<(String, String)>>,
 }
+
+/// Longest session that is remembered, as the client writes it.
+const MAX_SESSION: usize = 256;
 
 impl Caller {
     /// Whom a verified token names.
     pub fn new(mut identity: Identity) -> Self {
         // What both have is little beside the claims.
-        let bytes = identity.bytes().saturating_add(mem::size_of::<Principal>());
+        let beside = mem::size_of::<Self>() + MAX_SESSION;
+        let bytes = identity.bytes().saturating_add(beside);
         let claims = mem::take(&mut identity.claims);
         let principal = Principal {
             user: identity.user.clone(),
@@ -32,7 +41,30 @@ impl Caller {
             identity,
             principal,
             bytes,
+            session: RefCell::default(),
         }
+    }
+}
+
+impl Caller {
+    /// The server's own id of a session, if it was sealed for this caller. Most callers stay in one, so the last
+    /// one is known without its MAC.
+    pub fn open_session<'s>(&self, server: &Server, sealed: &'s str) -> Option<&'s str> {
+        let known = matches!(
+            &*self.session.borrow(),
+            Some((version, last)) if *version == server.version && last == sealed
+        );
+        if known {
+            return Binding::identifier(sealed);
+        }
+        let session = server
+            .binding
+            .open(Bound::Session, &self.identity, sealed)?;
+        if sealed.len() <= MAX_SESSION {
+            self.session
+                .replace(Some((server.version.clone(), sealed.to_owned())));
+        }
+        Some(session)
     }
 }
 

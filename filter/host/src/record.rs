@@ -1,7 +1,6 @@
 //! The audit event of one exchange while it is being written.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use gatehold_engine::{Decision, Effect};
 use gatehold_identity::Identity;
@@ -49,7 +48,7 @@ pub struct Draft {
     id: String,
     started: u64,
     endpoint: Rc<Endpoint>,
-    caller: Option<Arc<Caller>>,
+    caller: Option<Rc<Caller>>,
     method: String,
     request_id: Option<Id>,
     trace_id: Option<String>,
@@ -162,8 +161,8 @@ impl Draft {
     }
 
     /// Says who asks.
-    pub fn identify(&mut self, caller: &Arc<Caller>) {
-        self.caller = Some(Arc::clone(caller));
+    pub fn identify(&mut self, caller: &Rc<Caller>) {
+        self.caller = Some(Rc::clone(caller));
     }
 
     /// Says what is asked, as far as the envelope tells.

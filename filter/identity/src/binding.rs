@@ -66,13 +66,19 @@ impl Binding {
     /// The server's identifier in what a client sent. Nothing unless it was sealed for this very caller: the
     /// same user, through the same agent, by a token of the same issuer. Roles may have changed meanwhile.
     pub fn open<'t>(&self, kind: Bound, caller: &Identity, sealed: &'t str) -> Option<&'t str> {
-        let (tag, identifier) = sealed.split_at_checked(WRITTEN)?;
-        let identifier = identifier.strip_prefix('.')?;
+        let (tag, _) = sealed.split_at_checked(WRITTEN)?;
+        let identifier = Self::identifier(sealed)?;
         let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
         self.mac(kind, caller, identifier)
             .verify_truncated_left(&tag)
             .ok()?;
         Some(identifier)
+    }
+
+    /// The identifier in what may have been sealed; for whom, if it was, [`Self::open`] tells.
+    pub fn identifier(sealed: &str) -> Option<&str> {
+        let (_, identifier) = sealed.split_at_checked(WRITTEN)?;
+        identifier.strip_prefix('.')
     }
 
     fn mac(&self, kind: Bound, caller: &Identity, identifier: &str) -> Hmac<Sha256> {

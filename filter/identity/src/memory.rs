@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::mem;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
@@ -43,7 +43,7 @@ pub struct TokenMemory<V> {
 const SWEEP_SECONDS: u64 = 60;
 
 struct Generation<V> {
-    entries: HashMap<Key, Arc<V>, BuildHasherDefault<FirstBytes>>,
+    entries: HashMap<Key, Rc<V>, BuildHasherDefault<FirstBytes>>,
     bytes: usize,
 }
 
@@ -64,7 +64,7 @@ impl<V: Remember> TokenMemory<V> {
 
     /// The identity of `token` in `scope`, if it was verified there and is still valid at `now`
     /// (Unix seconds).
-    pub fn get(&mut self, token: &str, scope: &str, now: u64) -> Option<Arc<V>> {
+    pub fn get(&mut self, token: &str, scope: &str, now: u64) -> Option<Rc<V>> {
         if now >= self.sweep_at {
             self.sweep_at = now.saturating_add(SWEEP_SECONDS);
             self.young.sweep(now);
@@ -73,7 +73,7 @@ impl<V: Remember> TokenMemory<V> {
         let key = self.key(token, scope);
         if let Some(identity) = self.young.entries.get(&key) {
             if now < identity.expires_at() {
-                return Some(Arc::clone(identity));
+                return Some(Rc::clone(identity));
             }
             self.young.remove(&key);
             return None;
@@ -82,18 +82,18 @@ impl<V: Remember> TokenMemory<V> {
         if now >= identity.expires_at() {
             return None;
         }
-        self.put(key, Arc::clone(&identity));
+        self.put(key, Rc::clone(&identity));
         Some(identity)
     }
 
     /// Remembers what [`verify`](crate::verify) gave for `token` in `scope`.
     ///
     /// An identity that is too large for the bounds is returned all the same, but not remembered.
-    pub fn insert(&mut self, token: &str, scope: &str, identity: V) -> Arc<V> {
+    pub fn insert(&mut self, token: &str, scope: &str, identity: V) -> Rc<V> {
         let key = self.key(token, scope);
-        let identity = Arc::new(identity);
+        let identity = Rc::new(identity);
         self.old.remove(&key);
-        self.put(key, Arc::clone(&identity));
+        self.put(key, Rc::clone(&identity));
         identity
     }
 
@@ -127,7 +127,7 @@ impl<V: Remember> TokenMemory<V> {
         Key(hasher.finish128().as_u128())
     }
 
-    fn put(&mut self, key: Key, identity: Arc<V>) {
+    fn put(&mut self, key: Key, identity: Rc<V>) {
         let size = size_of_entry(&*identity);
         let (entries, bytes) = (self.max_entries / 2, self.max_bytes / 2);
         if entries == 0 || size > bytes {
@@ -158,7 +158,7 @@ impl<V: Remember> Generation<V> {
         }
     }
 
-    fn remove(&mut self, key: &Key) -> Option<Arc<V>> {
+    fn remove(&mut self, key: &Key) -> Option<Rc<V>> {
         let identity = self.entries.remove(key)?;
         self.bytes = self.bytes.saturating_sub(size_of_entry(&*identity));
         Some(identity)

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use gatehold_engine::Target;
 use gatehold_identity::Bound;
@@ -22,7 +21,7 @@ use crate::snapshot::Endpoint;
 #[derive(Debug)]
 pub(super) struct Allowed {
     pub(super) endpoint: Rc<Endpoint>,
-    pub(super) caller: Arc<Caller>,
+    pub(super) caller: Rc<Caller>,
     pub(super) version: Version,
     /// The messages that went on: one, or those of a batch.
     pub(super) asked: Vec<Asked>,

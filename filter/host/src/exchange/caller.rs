@@ -1,6 +1,6 @@
 //! Who sent a request.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use gatehold_identity::{BearerError, TokenError};
 use gatehold_mcp::RequestHeaders;
@@ -26,7 +26,7 @@ pub(super) fn authenticate(
     endpoint: &Endpoint,
     headers: &RequestHeaders<'_>,
     draft: &mut Draft,
-) -> Result<Arc<Caller>, Refusal> {
+) -> Result<Rc<Caller>, Refusal> {
     let server = &endpoint.server;
     let token = match headers.authorization.map(gatehold_identity::bearer) {
         None | Some(Err(BearerError::OtherScheme)) => return Err(Refusal::token(server, None)),

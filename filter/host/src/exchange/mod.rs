@@ -20,7 +20,6 @@ mod task;
 mod tests;
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use gatehold_mcp::sse::Framer;
 use gatehold_mcp::{Limits, Outcome};
@@ -98,7 +97,7 @@ enum Rest {
 #[derive(Debug)]
 struct Receiving {
     endpoint: Rc<Endpoint>,
-    caller: Arc<Caller>,
+    caller: Rc<Caller>,
     headers: HeaderPairs,
     verb: Verb,
     session: Session,

@@ -1,6 +1,6 @@
 //! The request's headers: which server, which caller, and what the upstream may see of them.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use gatehold_mcp::{Era, RequestHeaders, protocol_of_headers, same_header, trace_id};
 
@@ -145,7 +145,7 @@ fn metadata(pairs: &HeaderPairs, endpoint: &Endpoint) -> Result<Begun, Refusal> 
 
 /// What the headers tell by themselves.
 struct Received {
-    caller: Arc<Caller>,
+    caller: Rc<Caller>,
     verb: Verb,
     session: Session,
 }

@@ -44,10 +44,9 @@ pub(super) fn open(
         host.remove_header(Direction::Request, HEADER)?;
         return Ok(Session::None);
     }
-    let opened = std::str::from_utf8(sealed).ok().and_then(|sealed| {
-        let binding = &server.binding;
-        binding.open(Bound::Session, &caller.identity, sealed)
-    });
+    let opened = std::str::from_utf8(sealed)
+        .ok()
+        .and_then(|sealed| caller.open_session(server, sealed));
     let Some(id) = opened else {
         return Err(Refusal::session());
     };

@@ -130,11 +130,7 @@ impl<'a> Scan<'a> {
         self.expect(b'"')?;
         let from = self.rest;
         loop {
-            let at = self
-                .rest
-                .iter()
-                .position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))?;
-            self.rest = self.rest.get(at..)?;
+            self.rest = self.rest.get(plain(self.rest)..)?;
             match self.next()? {
                 b'"' => return from.get(..from.len() - self.rest.len() - 1),
                 b'\\' => self.escape()?,
@@ -224,6 +220,31 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// How many bytes of a string come before the next quote, backslash or control character.
+fn plain(text: &[u8]) -> usize {
+    let (words, rest) = text.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let special = special(u64::from_le_bytes(*word));
+        if special != 0 {
+            return at * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let at = rest
+        .iter()
+        .position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+    words.len() * 8 + at.unwrap_or(rest.len())
+}
+
+/// Eight bytes at once: the lowest bit that is set is in the first byte that is a quote, a backslash or a control
+/// character. Bytes behind it may be marked without being one, since a borrow runs upward.
+fn special(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGH;
+    let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    below(word, 0x20) | equal(b'"') | equal(b'\\')
+}
+
 /// Whether two of these keys, which are ASCII, differ in case at most.
 fn has_alike(keys: &mut [&[u8]]) -> bool {
     if keys.len() <= FEW {
@@ -273,6 +294,17 @@ mod tests {
         check(r#"{"params":{"arguments":{"a":1e999}}}"#, None);
         check(r#"{"params":{"arguments":{"a":[[[[[[[]]]]]]]}}}"#, None);
         check("{\"params\":{\"arguments\":{\"a\":\"\n\"}}}", None);
+    }
+
+    proptest! {
+        #[test]
+        fn plain_bytes(text in prop::collection::vec(prop_oneof![any::<u8>(), 0x1e_u8..0x24, 0x5b_u8..0x5e], 0..40)) {
+            let expected = text
+                .iter()
+                .position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))
+                .unwrap_or(text.len());
+            prop_assert_eq!(plain(&text), expected);
+        }
     }
 
     #[test]
