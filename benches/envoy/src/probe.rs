@@ -78,6 +78,10 @@ pub fn denied(load: &Load, site: &Site, token: &str) -> anyhow::Result<()> {
             governs,
         ),
     ] {
+        // A peer is told the caller in a header, so there is no token to be bad.
+        if site.variant.is_peer() && what != "a denied call" {
+            continue;
+        }
         let before = load.received();
         let reply = load.ask(site.port, request)?;
         let reached = load.received().saturating_sub(before);

@@ -47,6 +47,9 @@ pub fn markdown(results: &Results) -> String {
     if results.cases.contains(&crate::series::MANY_RULES) {
         text.push_str("\n`rules-10000` is over `rules-10` of the same variant; the other ratios are over `passthrough`.\n");
     }
+    if results.variants.iter().any(|variant| variant.is_peer()) {
+        text.push_str("\nA peer that does not serve twice the rate gets half of what it serves.\n");
+    }
     starts(&mut text, results);
     goals(&mut text, &results.goals());
     text
