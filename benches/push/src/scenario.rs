@@ -102,6 +102,8 @@ pub(crate) async fn measure(
     let begin = fleet.shared.now();
     let before = fleet.counters();
     fleet.expect();
+    // A connection that control has no place for is tried again, as Envoy does, and counted.
+    fleet.may_end(true);
     fleet.connect();
     fleet
         .acknowledged()
@@ -111,6 +113,7 @@ pub(crate) async fn measure(
     let streams = fleet.streams.len() as u64;
     control.has_counted(resources * streams).await?;
     let herd = gather(&fleet, begin, cpu.since(&control), &before)?;
+    fleet.may_end(false);
     let mut held = fleet.held()?;
     let memory_herd = memory(control.id());
 

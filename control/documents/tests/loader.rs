@@ -1,5 +1,4 @@
 //! What a loader shares between one set and the next, and that nobody can tell by what comes of it.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
