@@ -56,32 +56,11 @@ impl Binding {
     /// The identifier as `caller` gets it. Characters that HTTP headers and JSON strings take as they are
     /// stand before it: letters, digits, `-`, `_`, and one `.`.
     pub fn seal(&self, kind: Bound, caller: &Identity, identifier: &str) -> String {
-        let tag = self.mac(kind, caller, identifier).finalize().into_bytes();
-        let mut sealed = URL_SAFE_NO_PAD.encode(tag.get(..TAG).unwrap_or_default());
-        sealed.push('.');
-        sealed.push_str(identifier);
-        sealed
+        self.sealer(kind, caller).seal(identifier)
     }
 
-    /// The server's identifier in what a client sent. Nothing unless it was sealed for this very caller: the
-    /// same user, through the same agent, by a token of the same issuer. Roles may have changed meanwhile.
-    pub fn open<'t>(&self, kind: Bound, caller: &Identity, sealed: &'t str) -> Option<&'t str> {
-        let (tag, _) = sealed.split_at_checked(WRITTEN)?;
-        let identifier = Self::identifier(sealed)?;
-        let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
-        self.mac(kind, caller, identifier)
-            .verify_truncated_left(&tag)
-            .ok()?;
-        Some(identifier)
-    }
-
-    /// The identifier in what may have been sealed; for whom, if it was, [`Self::open`] tells.
-    pub fn identifier(sealed: &str) -> Option<&str> {
-        let (_, identifier) = sealed.split_at_checked(WRITTEN)?;
-        identifier.strip_prefix('.')
-    }
-
-    fn mac(&self, kind: Bound, caller: &Identity, identifier: &str) -> Hmac<Sha256> {
+    /// What seals many identifiers of one kind for `caller`, for less than one by one.
+    pub fn sealer(&self, kind: Bound, caller: &Identity) -> Sealer {
         let kind: &[u8] = match kind {
             Bound::Session => b"session",
             Bound::Task => b"task",
@@ -93,10 +72,52 @@ impl Binding {
             caller.issuer.as_bytes(),
             caller.user.as_bytes(),
             caller.agent.as_bytes(),
-            identifier.as_bytes(),
         ] {
             field(&mut mac, part);
         }
+        Sealer { mac }
+    }
+
+    /// The server's identifier in what a client sent. Nothing unless it was sealed for this very caller: the
+    /// same user, through the same agent, by a token of the same issuer. Roles may have changed meanwhile.
+    pub fn open<'t>(&self, kind: Bound, caller: &Identity, sealed: &'t str) -> Option<&'t str> {
+        let (tag, _) = sealed.split_at_checked(WRITTEN)?;
+        let identifier = Self::identifier(sealed)?;
+        let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
+        self.sealer(kind, caller)
+            .mac(identifier)
+            .verify_truncated_left(&tag)
+            .ok()?;
+        Some(identifier)
+    }
+
+    /// The identifier in what may have been sealed; for whom, if it was, [`Self::open`] tells.
+    pub fn identifier(sealed: &str) -> Option<&str> {
+        let (_, identifier) = sealed.split_at_checked(WRITTEN)?;
+        identifier.strip_prefix('.')
+    }
+}
+
+/// A [`Binding`] for one kind of identifier and one caller.
+#[derive(Clone)]
+pub struct Sealer {
+    mac: Hmac<Sha256>,
+}
+
+impl Sealer {
+    /// The same as [`Binding::seal`].
+    pub fn seal(&self, identifier: &str) -> String {
+        let tag = self.mac(identifier).finalize().into_bytes();
+        let mut sealed = String::with_capacity(WRITTEN + 1 + identifier.len());
+        URL_SAFE_NO_PAD.encode_string(tag.get(..TAG).unwrap_or_default(), &mut sealed);
+        sealed.push('.');
+        sealed.push_str(identifier);
+        sealed
+    }
+
+    fn mac(&self, identifier: &str) -> Hmac<Sha256> {
+        let mut mac = self.mac.clone();
+        field(&mut mac, identifier.as_bytes());
         mac
     }
 }
@@ -110,5 +131,11 @@ fn field(mac: &mut Hmac<Sha256>, part: &[u8]) {
 impl fmt::Debug for Binding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Binding(..)")
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealer(..)")
     }
 }

@@ -17,7 +17,7 @@ mod public_key;
 mod verify;
 
 pub use bearer::{BearerError, bearer};
-pub use binding::{Binding, Bound};
+pub use binding::{Binding, Bound, Sealer};
 pub use error::TokenError;
 pub use identity::Identity;
 pub use issuer::{Algorithm, ClaimMapping, Issuer};

@@ -1,10 +1,11 @@
 //! A request that went on to the upstream, and what its answers are judged by.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use gatehold_engine::Target;
-use gatehold_identity::Bound;
+use gatehold_identity::{Bound, Sealer};
 use gatehold_mcp::list::{self, Filtered, ListError};
 use gatehold_mcp::{
     Era, Id, Limits, ListKind, Outcome, Plain, Request, Version, answer, batch, is_batch, plain,
@@ -26,6 +27,8 @@ pub(super) struct Allowed {
     /// The messages that went on: one, or those of a batch.
     pub(super) asked: Vec<Asked>,
     pub(super) standing: Standing,
+    /// Seals the ids of events, once there are some.
+    pub(super) events: OnceCell<Sealer>,
 }
 
 /// One message that went on.
@@ -130,7 +133,8 @@ impl Allowed {
             outcome,
             lists: mut kinds,
         } = answer(message)?;
-        if !self.may_know(message)? {
+        // What answers a request tells no news.
+        if id.is_none() && !self.may_know(message)? {
             return Ok(Judged::Nothing);
         }
         let at = id.and_then(|id| {

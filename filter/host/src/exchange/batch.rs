@@ -1,5 +1,7 @@
 //! Several messages at once (2025-03-26): each is decided, and all go on or none.
 
+use std::cell::OnceCell;
+
 use gatehold_mcp::batch::split;
 use gatehold_mcp::reply::{batch_body, code};
 use gatehold_mcp::{Message, RequestHeaders, parse_batch, protocol_of_batch, trace_id};
@@ -96,6 +98,7 @@ pub(super) fn batch(
         version: protocol.version,
         asked: asked.collect(),
         standing: Standing::No,
+        events: OnceCell::new(),
         endpoint,
         caller,
     })

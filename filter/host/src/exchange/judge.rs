@@ -1,5 +1,7 @@
 //! The verdict over a request, now that the whole of it is there.
 
+use std::cell::OnceCell;
+
 use gatehold_mcp::tasks::names_tasks;
 use gatehold_mcp::{
     Message, Protocol, RequestHeaders, is_batch, parse_deferred, protocol, protocol_of_headers,
@@ -92,6 +94,7 @@ fn one(
                 ..verdict.asked
             }],
             standing: verdict.standing,
+            events: OnceCell::new(),
         }),
     }
 }

@@ -112,7 +112,10 @@ impl Allowed {
             // Streams are not resumed there.
             return event;
         }
-        let (binding, identity) = (&self.endpoint.server.binding, &self.caller.identity);
-        event.with_ids(&mut |id| binding.seal(Bound::Event, identity, id))
+        let make = || {
+            let binding = &self.endpoint.server.binding;
+            binding.sealer(Bound::Event, &self.caller.identity)
+        };
+        event.with_ids(&mut |id| self.events.get_or_init(make).seal(id))
     }
 }

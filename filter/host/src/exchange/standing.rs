@@ -1,5 +1,6 @@
 //! Answers that stay open: judged by what is in force when something comes, not by what was when they began.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use crate::exchange::allowed::{Allowed, Standing};
@@ -87,6 +88,7 @@ impl Exchange {
             Some(endpoint) => {
                 let same = endpoint.token_scope == allowed.endpoint.token_scope;
                 allowed.endpoint = endpoint;
+                allowed.events = OnceCell::new();
                 if same {
                     Changed::Policy
                 } else {

@@ -7,5 +7,5 @@ mod strict;
 
 pub(crate) use keys::{confusable, lookalike};
 pub(crate) use numbers::integers_fit;
-pub(crate) use scan::arguments;
+pub(crate) use scan::{arguments, is_usual};
 pub(crate) use strict::{Fault, Key, PROTOTYPE, Read, check, excerpt, read};

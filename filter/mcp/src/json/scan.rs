@@ -12,6 +12,15 @@ use std::ops::Range;
 /// when the text is wrong, and when it is just unusual: escapes or other characters than ASCII in keys, exponents,
 /// numbers of more than 18 digits.
 pub(crate) fn arguments(json: &[u8], depth: u32) -> Option<Range<usize>> {
+    scan(json, depth, Place::Top)?.found
+}
+
+/// Whether it is a text that [`super::read`] takes; `false` also when it is just unusual.
+pub(crate) fn is_usual(json: &[u8], depth: u32) -> bool {
+    scan(json, depth, Place::Inside).is_some()
+}
+
+fn scan(json: &[u8], depth: u32, place: Place) -> Option<Scan<'_>> {
     std::str::from_utf8(json).ok()?;
     let mut scan = Scan {
         length: json.len(),
@@ -19,13 +28,9 @@ pub(crate) fn arguments(json: &[u8], depth: u32) -> Option<Range<usize>> {
         keys: Vec::new(),
         found: None,
     };
-    scan.value(depth.min(Limits::MAX_DEPTH), Place::Top)?;
+    scan.value(depth.min(Limits::MAX_DEPTH), place)?;
     scan.blanks();
-    if scan.rest.is_empty() {
-        scan.found
-    } else {
-        None
-    }
+    scan.rest.is_empty().then_some(scan)
 }
 
 /// Which object is read.
@@ -362,6 +367,13 @@ mod tests {
 
     /// What is found stands in a text that the careful reader takes too, and is what it reads there.
     fn agrees(json: &str, depth: u32) -> Result<(), TestCaseError> {
+        if is_usual(json.as_bytes(), depth) {
+            prop_assert!(read(json.as_bytes(), depth).is_ok(), "{json}");
+            prop_assert!(
+                super::super::check(json.as_bytes(), depth).is_ok(),
+                "{json}"
+            );
+        }
         let Some(range) = arguments(json.as_bytes(), depth) else {
             return Ok(());
         };
