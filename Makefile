@@ -14,7 +14,7 @@ PURE := gatehold-engine gatehold-mcp gatehold-identity gatehold-wire
 SUMMARY := tests/setup/summary.sh
 STEP = @printf '\n\033[1m== %s\033[0m\n'
 
-.PHONY: tally help setup build wasm trap demo test fmt lint unit wasm-test hostsim e2e conformance soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench clean
+.PHONY: tally help setup build wasm trap demo test fmt lint unit wasm-test hostsim e2e conformance soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-push counts release load clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -75,8 +75,36 @@ e2e: build trap ## end to end on real Envoy with real servers and clients
 	$(STEP) 'end to end on Envoy'
 	@$(SUMMARY) run cargo test --locked --quiet -p gatehold-e2e
 
-bench: setup ## decisions with 10 and with 10,000 rules, side by side
+bench: bench-build ## what Envoy costs per request with and without the filter, side by side (BENCH='--quick', BENCH='--case call-2k')
+	@$(BENCH_ENVOY) $(BENCH)
+
+bench-peers: bench-build ## the same with other gateways beside it, which it installs
+	@$(BENCH_ENVOY) --peers "$$(benches/envoy/peers.sh)" $(BENCH)
+
+BENCH_ENVOY = GATEHOLD_BIN=$(abspath $(TARGET))/release/gatehold $(TARGET)/load/gatehold-bench-envoy --wasm $(WASM) \
+	--empty $(TARGET)/wasm32-wasip1/release/gatehold_bench_empty.wasm
+
+bench-build: wasm release
+	$(STEP) 'bench through Envoy'
+	@cargo build --locked --release --target wasm32-wasip1 -p gatehold-bench-empty
+	@cargo build --locked --profile load -p gatehold-bench-envoy
+
+release: setup
+	$(STEP) 'control, optimized'
+	@cargo build --locked --release -p gatehold
+
+bench-micro: setup ## every hot function by itself, natively
 	@cargo bench --locked -p gatehold-bench-micro
+
+load: release ## everything in containers under mixed traffic for LOAD_MINUTES (default 5) at LOAD_RATE a second (default 300)
+	$(STEP) 'filter with a trap door, load generator'
+	@cargo build --locked --release --features trap-for-tests --target wasm32-wasip1 --target-dir $(TARGET)/trapped -p gatehold-filter
+	@cargo build --locked --profile load -p gatehold-soak
+	$(STEP) 'load'
+	@GATEHOLD_BIN=$(abspath $(TARGET))/release/gatehold \
+	GATEHOLD_WASM=$(abspath $(TARGET))/trapped/wasm32-wasip1/release/gatehold_filter.wasm \
+		$(TARGET)/load/gatehold-soak --place either --reloads --minutes $(or $(LOAD_MINUTES),5) --rate $(or $(LOAD_RATE),300) \
+		$(if $(LOAD_SEED),--seed $(LOAD_SEED)) --report $(TARGET)/load/report.json
 
 conformance: build ## the official MCP conformance suite, directly and through the filter, compared check by check
 	@tests/setup/setup.sh --quiet --conformance
