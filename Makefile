@@ -93,8 +93,24 @@ release: setup
 	$(STEP) 'control, optimized'
 	@cargo build --locked --release -p gatehold
 
-bench-micro: setup ## every hot function by itself, natively
-	@cargo bench --locked -p gatehold-bench-micro
+bench-push: release ## a real control against 1,000 simulated Envoys: time to the last acknowledgement, memory, bytes (PUSH='--quick')
+	$(STEP) 'bench of the push'
+	@cargo build --locked --profile load -p gatehold-bench-push
+	@$(TARGET)/load/gatehold-bench-push --control $(TARGET)/release/gatehold $(PUSH)
+
+bench-micro: setup ## every hot function by itself, and decisions with 10 and 10,000 rules
+	@CRITERION_HOME=$(abspath $(TARGET))/criterion cargo bench --locked -p gatehold-bench-micro
+
+bench-wasm: setup ## every hot function natively and in WebAssembly under Node, side by side
+	@CRITERION_HOME=$(abspath $(TARGET))/criterion cargo bench --locked -p gatehold-bench-micro --bench hot
+	@CRITERION_HOME=$(abspath $(TARGET))/criterion CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings $(CURDIR)/benches/micro/wasi.mjs" \
+		cargo bench --locked --target wasm32-wasip1 -p gatehold-bench-micro --bench hot
+
+counts: setup ## instructions, host calls, copies and allocations against benches/instructions.txt (CHECK=1 only compares, CASE=call-2k profiles)
+	$(STEP) 'instructions'
+	@RUSTFLAGS='--cfg curve25519_dalek_backend="serial" --cfg sha2_backend="soft"' CARGO_PROFILE_BENCH_DEBUG=line-tables-only \
+		cargo build --locked --profile bench -p gatehold-bench-instructions
+	@$(TARGET)/release/counts $(if $(CHECK),--check) $(if $(CASE),--profile $(CASE))
 
 load: release ## everything in containers under mixed traffic for LOAD_MINUTES (default 5) at LOAD_RATE a second (default 300)
 	$(STEP) 'filter with a trap door, load generator'
