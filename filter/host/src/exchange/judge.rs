@@ -26,7 +26,7 @@ use crate::worker::Worker;
 pub(super) fn judge(
     worker: &Worker,
     host: &dyn Host,
-    mut receiving: Box<Receiving>,
+    mut receiving: Receiving,
 ) -> Result<Allowed, Refused> {
     let pairs = std::mem::take(&mut receiving.headers);
     let headers = match RequestHeaders::from_pairs(pairs.iter()) {
@@ -39,8 +39,8 @@ pub(super) fn judge(
     };
     match body {
         Err(refusal) => Err(refused(refusal, receiving.draft)),
-        Ok(body) if is_batch(&body) => batch(worker, host, *receiving, &headers, &body),
-        Ok(body) => one(worker, host, *receiving, &headers, &body),
+        Ok(body) if is_batch(&body) => batch(worker, host, receiving, &headers, &body),
+        Ok(body) => one(worker, host, receiving, &headers, &body),
     }
 }
 

@@ -149,7 +149,9 @@ impl Exchange {
                 self.state = State::Replied;
                 self.send(host, &reply)
             }
-            Ok(request::Begun::Receiving(receiving)) if end => self.judge(host, &worker, receiving),
+            Ok(request::Begun::Receiving(receiving)) if end => {
+                self.judge(host, &worker, *receiving)
+            }
             Ok(request::Begun::Receiving(receiving)) => {
                 self.state = State::Receiving(receiving);
                 request::headers_flow(&worker)
@@ -167,7 +169,7 @@ impl Exchange {
                     return self.refuse(host, Some(receiving.draft), Refusal::too_large(limit));
                 }
                 match (&self.worker, end) {
-                    (Some(worker), true) => self.judge(host, &Rc::clone(worker), receiving),
+                    (Some(worker), true) => self.judge(host, &Rc::clone(worker), *receiving),
                     _ => {
                         self.state = State::Receiving(receiving);
                         Flow::Pause
@@ -183,7 +185,7 @@ impl Exchange {
     pub fn request_trailers(&mut self, host: &dyn Host) -> Flow {
         match std::mem::take(&mut self.state) {
             State::Receiving(receiving) => match (&self.worker, request::check_trailers(host)) {
-                (Some(worker), Ok(())) => self.judge(host, &Rc::clone(worker), receiving),
+                (Some(worker), Ok(())) => self.judge(host, &Rc::clone(worker), *receiving),
                 (None, Ok(())) => self.refuse(host, Some(receiving.draft), Refusal::internal()),
                 (_, Err(refusal)) => self.refuse(host, Some(receiving.draft), refusal),
             },
@@ -252,7 +254,7 @@ impl Exchange {
         }
     }
 
-    fn judge(&mut self, host: &dyn Host, worker: &Rc<Worker>, receiving: Box<Receiving>) -> Flow {
+    fn judge(&mut self, host: &dyn Host, worker: &Rc<Worker>, receiving: Receiving) -> Flow {
         match judge::judge(worker, host, receiving) {
             Err(refused) => self.refuse(host, refused.draft.map(|draft| *draft), refused.refusal),
             Ok(allowed) => {
