@@ -26,7 +26,7 @@ const RULES: &[(&str, &[&str])] = &[
         "gatehold-documents",
         &["gatehold-engine", "gatehold-identity", "gatehold-mcp"],
     ),
-    ("gatehold-store", &["gatehold-wire"]),
+    ("gatehold-store", &["gatehold-mcp", "gatehold-wire"]),
     ("gatehold-push", &["gatehold-proto", "gatehold-wire"]),
     ("gatehold-api", &[]),
     (
@@ -44,8 +44,13 @@ const RULES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The only crates that may name the proxy-wasm SDK.
-const MAY_NAME_PROXY_WASM: &[&str] = &["gatehold-filter", "gatehold-hostsim"];
+/// The only crates that may name the proxy-wasm SDK: the adapter, what drives it, and the filter that does nothing,
+/// which benches compare it with.
+const MAY_NAME_PROXY_WASM: &[&str] = &[
+    "gatehold-bench-empty",
+    "gatehold-filter",
+    "gatehold-hostsim",
+];
 
 fn metadata() -> Metadata {
     MetadataCommand::new()
