@@ -17,7 +17,7 @@ const SHOWN: [(&str, &str); 5] = [
     ("call-100k", "call with 100 KB"),
     ("result-10k", "result of 10 KB"),
     ("list-10", "list of 10 tools"),
-    ("cold-token", "call with a new token"),
+    ("cold-token", "call, new token"),
 ];
 
 /// One bar.
