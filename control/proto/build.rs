@@ -3,8 +3,9 @@
 use std::error::Error;
 
 const ROOT: &str = "../../filter/wire/proto";
-const FILES: [&str; 2] = [
+const FILES: [&str; 3] = [
     "gatehold/audit/v1/audit.proto",
+    "gatehold/hold/v1/hold.proto",
     "envoy/service/discovery/v3/discovery.proto",
 ];
 
@@ -13,6 +14,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(FILES, [ROOT])?;
     tonic_prost_build::configure()
         .extern_path(".gatehold.audit.v1", "::gatehold_wire::audit")
+        .extern_path(".gatehold.hold.v1", "::gatehold_wire::hold")
+        .extern_path(".gatehold.push.v1", "::gatehold_wire::push")
         .extern_path(".envoy.service.discovery.v3", "::gatehold_wire::discovery")
         .compile_fds(descriptors)?;
     Ok(())

@@ -13,10 +13,17 @@ const FILES: [&str; 3] = [
     "envoy/service/discovery/v3/discovery.proto",
 ];
 
+/// It speaks of what is pushed too.
+const HOLD: &str = "gatehold/hold/v1/hold.proto";
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={PROTO}");
     let files = FILES.map(|file| Path::new(PROTO).join(file));
     let descriptors = protox::compile(files, [PROTO])?;
     prost_build::Config::new().compile_fds(descriptors)?;
+    let hold = protox::compile([Path::new(PROTO).join(HOLD)], [PROTO])?;
+    prost_build::Config::new()
+        .extern_path(".gatehold.push.v1", "crate::push")
+        .compile_fds(hold)?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! gRPC services of the push and audit protocols, both sides, generated over the messages of
+//! gRPC services of the push, audit and hold protocols, both sides, generated over the messages of
 //! gatehold-wire, so that filter and control share one set of message types.
 #![forbid(unsafe_code)]
 
@@ -15,6 +15,22 @@ pub mod audit {
     )]
     mod generated {
         include!(concat!(env!("OUT_DIR"), "/gatehold.audit.v1.rs"));
+    }
+}
+
+/// `gatehold.hold.v1.Holds`: filters say which calls wait, control says what was decided.
+pub mod hold {
+    pub use generated::{holds_client::HoldsClient, holds_server};
+
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        reason = "generated code"
+    )]
+    mod generated {
+        include!(concat!(env!("OUT_DIR"), "/gatehold.hold.v1.rs"));
     }
 }
 

@@ -38,6 +38,7 @@ fn every_field_of_the_message_arrives() {
             shown: 25,
             status: 26,
             arguments_raw: false,
+            approval: String::new(),
         }],
         dropped: 3,
     };

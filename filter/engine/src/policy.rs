@@ -51,6 +51,12 @@ pub struct Approval {
     pub users: Vec<String>,
     /// Seconds until the hold expires.
     pub within_seconds: u64,
+    /// How many approvers must agree; 0 means one.
+    pub quorum: u32,
+    /// Whether an approver has to say why.
+    pub reason_required: bool,
+    /// Whether the user who asks may approve too.
+    pub self_approval: bool,
 }
 
 /// Whom a rule speaks of. An empty list does not restrict; the lists that are not empty must all match

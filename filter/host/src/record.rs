@@ -308,6 +308,7 @@ impl Draft {
             arguments: arguments.map_or("", |it| &it.text),
             arguments_cut: arguments.is_some_and(|it| it.cut),
             arguments_raw: arguments.is_some_and(|it| it.raw),
+            approval: "",
             effect: self.effect,
             rules: clipped(rules),
             reason: clip(self.reason()),

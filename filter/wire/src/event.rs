@@ -33,6 +33,7 @@ pub struct EventRef<'a> {
     pub shown: u32,
     pub status: u32,
     pub arguments_raw: bool,
+    pub approval: &'a str,
 }
 
 impl EventRef<'_> {
@@ -69,6 +70,7 @@ impl EventRef<'_> {
         number(&mut out, 25, self.shown.into());
         number(&mut out, 26, self.status.into());
         number(&mut out, 27, self.arguments_raw.into());
+        text(&mut out, 28, self.approval);
         out
     }
 }

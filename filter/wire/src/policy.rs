@@ -57,6 +57,46 @@ pub fn policy_from_wire(server: &push::Server) -> Result<PolicySource, WireError
     })
 }
 
+/// What one `approve` rule requires.
+pub fn approval_to_wire(approval: &Approval) -> push::Approve {
+    let Approval {
+        roles,
+        users,
+        within_seconds,
+        quorum,
+        reason_required,
+        self_approval,
+    } = approval;
+    push::Approve {
+        roles: roles.clone(),
+        users: users.clone(),
+        within_seconds: *within_seconds,
+        quorum: *quorum,
+        reason_required: *reason_required,
+        self_approval: *self_approval,
+    }
+}
+
+/// The same, back.
+pub fn approval_from_wire(approval: &push::Approve) -> Approval {
+    let push::Approve {
+        roles,
+        users,
+        within_seconds,
+        quorum,
+        reason_required,
+        self_approval,
+    } = approval;
+    Approval {
+        roles: roles.clone(),
+        users: users.clone(),
+        within_seconds: *within_seconds,
+        quorum: *quorum,
+        reason_required: *reason_required,
+        self_approval: *self_approval,
+    }
+}
+
 fn rule_to_wire(rule: &Rule) -> Result<push::Rule, WireError> {
     let Rule {
         id,
@@ -68,15 +108,7 @@ fn rule_to_wire(rule: &Rule) -> Result<push::Rule, WireError> {
     let effect = match effect {
         RuleEffect::Allow => rule::Effect::Allow(push::Allow {}),
         RuleEffect::Deny => rule::Effect::Deny(push::Deny {}),
-        RuleEffect::Approve(Approval {
-            roles,
-            users,
-            within_seconds,
-        }) => rule::Effect::Approve(push::Approve {
-            roles: roles.clone(),
-            users: users.clone(),
-            within_seconds: *within_seconds,
-        }),
+        RuleEffect::Approve(approval) => rule::Effect::Approve(approval_to_wire(approval)),
     };
     let Subjects {
         users,
@@ -145,15 +177,7 @@ fn rule_from_wire(index: usize, rule: &push::Rule) -> Result<Rule, WireError> {
     let effect = match effect.as_ref().ok_or_else(|| missing("effect"))? {
         rule::Effect::Allow(push::Allow {}) => RuleEffect::Allow,
         rule::Effect::Deny(push::Deny {}) => RuleEffect::Deny,
-        rule::Effect::Approve(push::Approve {
-            roles,
-            users,
-            within_seconds,
-        }) => RuleEffect::Approve(Approval {
-            roles: roles.clone(),
-            users: users.clone(),
-            within_seconds: *within_seconds,
-        }),
+        rule::Effect::Approve(approval) => RuleEffect::Approve(approval_from_wire(approval)),
     };
     // An absent message would read as "everyone" and "nothing"; a sender that means that says so.
     let push::Subjects {

@@ -35,6 +35,7 @@ fn borrowed(event: &Event) -> EventRef<'_> {
         shown,
         status,
         arguments_raw,
+        approval,
     } = event;
     EventRef {
         id,
@@ -64,6 +65,7 @@ fn borrowed(event: &Event) -> EventRef<'_> {
         shown: *shown,
         status: *status,
         arguments_raw: *arguments_raw,
+        approval,
     }
 }
 
@@ -108,6 +110,7 @@ fn event() -> impl Strategy<Value = Event> {
                     shown,
                     status,
                     arguments_raw: arguments_cut,
+                    approval: text(),
                 }
             },
         )

@@ -136,11 +136,15 @@ fn names() -> impl Strategy<Value = Vec<String>> {
 }
 
 fn rule() -> impl Strategy<Value = Rule> {
-    let approval = (names(), names(), any::<u64>());
-    let approval = approval.prop_map(|(roles, users, within_seconds)| Approval {
+    let flags = any::<(bool, bool)>();
+    let approval = (names(), names(), any::<u64>(), any::<u32>(), flags);
+    let approval = approval.prop_map(|(roles, users, within_seconds, quorum, flags)| Approval {
         roles,
         users,
         within_seconds,
+        quorum,
+        reason_required: flags.0,
+        self_approval: flags.1,
     });
     let effect = prop_oneof![
         Just(RuleEffect::Allow),

@@ -112,6 +112,7 @@ pub(crate) fn approve(id: &str, targets: Targets) -> Rule {
         roles: strings(&["lead"]),
         users: vec![],
         within_seconds: 900,
+        ..Approval::default()
     };
     rule(id, RuleEffect::Approve(approval), targets)
 }
