@@ -112,6 +112,8 @@ pub(crate) fn compile(
     Documents {
         servers,
         issuers: issuers.collect(),
+        console: None,
+        webhooks: Vec::new(),
         rules,
         policies,
     }

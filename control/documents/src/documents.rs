@@ -1,10 +1,12 @@
 //! What a set of documents comes to.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use gatehold_engine::PolicySource;
 use gatehold_identity::{Algorithm, ClaimMapping};
 
+use crate::specialize::glob_matches;
 use crate::{Location, Rules};
 
 /// A checked and compiled set of documents.
@@ -16,6 +18,10 @@ pub struct Documents {
     pub servers: Vec<Arc<ServerDocument>>,
     /// The issuers, by name.
     pub issuers: Vec<IssuerDocument>,
+    /// The console, if there is one.
+    pub console: Option<Arc<ConsoleDocument>>,
+    /// The webhooks, by name.
+    pub webhooks: Vec<Arc<WebhookDocument>>,
     /// Where each rule is written, by its id (`support/2`).
     pub rules: Rules,
     /// Number of policies.
@@ -119,4 +125,118 @@ pub enum KeySource {
     Uri(String),
     /// This JWK Set (RFC 7517), as JSON.
     Inline(String),
+}
+
+/// The console, where people sign in and decide about calls that wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsoleDocument {
+    /// `metadata.name`.
+    pub name: String,
+    /// Where the document begins.
+    pub location: Location,
+    /// Where browsers reach it, without `/` at the end. Links are made of it.
+    pub url: String,
+    /// How people sign in.
+    pub sign_in: SignIn,
+    /// Audiences of which a bearer token for the HTTP API must carry one; empty when it takes no tokens.
+    pub api_audiences: Vec<String>,
+    /// Seconds after which a session in which nothing happens ends.
+    pub idle_seconds: u64,
+    /// Seconds after which a session ends in any case.
+    pub longest_seconds: u64,
+}
+
+/// How people sign in to the console: OpenID Connect, authorization code flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    /// Name of an issuer that exists.
+    pub issuer: String,
+    /// The client id under which the console is registered there.
+    pub client_id: String,
+    /// File with the client's secret, read when it is used; a public client has none.
+    pub client_secret_file: Option<PathBuf>,
+    /// Scopes to ask for; `openid` is among them.
+    pub scopes: Vec<String>,
+}
+
+/// An address that is told what becomes of calls that wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookDocument {
+    /// `metadata.name`.
+    pub name: String,
+    /// Where the document begins.
+    pub location: Location,
+    /// Where to post: `https`, or `http` on the same machine.
+    pub url: String,
+    /// File with the secret that messages are signed with, read when it is used.
+    pub secret_file: PathBuf,
+    /// What the body looks like.
+    pub format: WebhookFormat,
+    /// Of what it is told. Never empty.
+    pub events: Vec<WebhookEvent>,
+    /// Patterns of the servers whose calls it is told of. Never empty.
+    pub servers: Vec<String>,
+}
+
+/// What the body of a webhook's messages looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WebhookFormat {
+    /// JSON of our own.
+    #[default]
+    Gatehold,
+    /// JSON that incoming webhooks of Slack and what is compatible with it understand.
+    Slack,
+}
+
+/// What became of a call that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WebhookEvent {
+    /// It waits for people.
+    Pending,
+    /// It may run.
+    Approved,
+    /// Somebody was against it.
+    Denied,
+    /// Nobody decided in time.
+    Expired,
+    /// Who asked went away.
+    Withdrawn,
+    /// Policy or tool have changed meanwhile.
+    Superseded,
+    /// It has been let through.
+    Used,
+}
+
+impl WebhookEvent {
+    /// All of them, in the order of a call's life.
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::Approved,
+        Self::Denied,
+        Self::Expired,
+        Self::Withdrawn,
+        Self::Superseded,
+        Self::Used,
+    ];
+
+    /// As it is written in documents; the same as the state of the approval.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
+            Self::Superseded => "superseded",
+            Self::Used => "used",
+        }
+    }
+}
+
+impl WebhookDocument {
+    /// Whether it is told of this event of this server.
+    pub fn wants(&self, event: WebhookEvent, server: &str) -> bool {
+        let mut patterns = self.servers.iter();
+        self.events.contains(&event) && patterns.any(|pattern| glob_matches(pattern, server))
+    }
 }

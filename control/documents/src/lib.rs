@@ -29,7 +29,10 @@ mod summary;
 mod yaml;
 
 pub use directory::{ReadError, read_dir};
-pub use documents::{AuditArguments, Documents, IssuerDocument, KeySource, Limits, ServerDocument};
+pub use documents::{
+    AuditArguments, ConsoleDocument, Documents, IssuerDocument, KeySource, Limits, ServerDocument,
+    SignIn, WebhookDocument, WebhookEvent, WebhookFormat,
+};
 pub use explain::{Explanation, Question, QuestionError, RuleReport, explain};
 pub use load::{Loader, MAX_FILE_BYTES, MAX_FILES, load};
 pub use problem::{Location, Problem, Problems};

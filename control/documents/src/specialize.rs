@@ -155,7 +155,7 @@ fn no_server(pattern: &At<String>, names: &[&str], report: &mut Report) {
 }
 
 /// Whether the whole name matches; `*` stands for any run of characters.
-fn glob_matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn glob_matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
         return false;
