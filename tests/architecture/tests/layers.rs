@@ -29,6 +29,17 @@ const RULES: &[(&str, &[&str])] = &[
     ("gatehold-store", &["gatehold-mcp", "gatehold-wire"]),
     ("gatehold-push", &["gatehold-proto", "gatehold-wire"]),
     ("gatehold-api", &[]),
+    ("gatehold-approvals", &["gatehold-engine"]),
+    (
+        "gatehold-console",
+        &[
+            "gatehold-approvals",
+            "gatehold-desk",
+            "gatehold-documents",
+            "gatehold-engine",
+            "gatehold-identity",
+        ],
+    ),
     (
         "gatehold",
         &[
