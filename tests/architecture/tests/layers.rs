@@ -26,7 +26,24 @@ const RULES: &[(&str, &[&str])] = &[
         "gatehold-documents",
         &["gatehold-engine", "gatehold-identity", "gatehold-mcp"],
     ),
-    ("gatehold-store", &["gatehold-mcp", "gatehold-wire"]),
+    (
+        "gatehold-store",
+        &[
+            "gatehold-approvals",
+            "gatehold-engine",
+            "gatehold-mcp",
+            "gatehold-wire",
+        ],
+    ),
+    (
+        "gatehold-desk",
+        &[
+            "gatehold-approvals",
+            "gatehold-engine",
+            "gatehold-store",
+            "gatehold-wire",
+        ],
+    ),
     ("gatehold-push", &["gatehold-proto", "gatehold-wire"]),
     ("gatehold-api", &[]),
     ("gatehold-approvals", &["gatehold-engine"]),
@@ -44,6 +61,8 @@ const RULES: &[(&str, &[&str])] = &[
         "gatehold",
         &[
             "gatehold-api",
+            "gatehold-approvals",
+            "gatehold-desk",
             "gatehold-documents",
             "gatehold-engine",
             "gatehold-identity",
