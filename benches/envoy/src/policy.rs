@@ -69,6 +69,11 @@ spec:
   issuers: [test]
   scopes: [mcp]
   risk: { destructive: ["delete_*"], financial: [refund], read: ["get_*", "search_*", "list_*"] }
+---
+apiVersion: gatehold.io/v1
+kind: Console
+metadata: { name: console }
+spec: { url: "http://127.0.0.1:18002", signIn: { issuer: test, clientId: console } }
 "#;
 
 /// Who may call which tool, and no more than that.

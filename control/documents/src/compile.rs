@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use gatehold_engine::{PolicySource, ServerPolicy};
 
-use crate::documents::{Documents, IssuerDocument, ServerDocument};
+use crate::documents::{
+    ConsoleDocument, Documents, IssuerDocument, ServerDocument, SignIn, WebhookDocument,
+};
+use crate::gates;
 use crate::names::{DocumentKind, unknown};
 use crate::policy::RuleSpec;
 use crate::problem::{Location, Position, Report, locate};
 use crate::server::ServerSpec;
 use crate::set::{Entry, Set};
-use crate::specialize::{Policies, Specialized};
+use crate::specialize::{Policies, Specialized, glob_matches, no_server};
 use crate::suggest::excerpt;
 
 /// Risk classes that have a meaning without being given to any tool.
@@ -46,10 +49,15 @@ pub(crate) fn compile(
     unique(&mut set.servers, DocumentKind::Server, files, report);
     unique(&mut set.issuers, DocumentKind::Issuer, files, report);
     unique(&mut set.policies, DocumentKind::Policy, files, report);
+    unique(&mut set.consoles, DocumentKind::Console, files, report);
+    unique(&mut set.webhooks, DocumentKind::Webhook, files, report);
     issuers(&set, report);
+    only_one_console(&set, files, report);
+    gates::console(&set, report);
     endpoints(&set.servers, report);
     classes(&set, report);
     let policies = set.policies.len();
+    let webhooks = webhooks(&set, files, report);
     let (specialized, rules) = compiled.policies.specialize(&set, files, report);
     let mut before = std::mem::take(&mut compiled.servers);
     let mut servers = Vec::with_capacity(set.servers.len());
@@ -109,11 +117,28 @@ pub(crate) fn compile(
             claims: spec.claims.clone(),
         })
     });
+    let console = set.consoles.into_iter().find_map(|entry| {
+        let spec = entry.spec?;
+        Some(ConsoleDocument {
+            name: entry.name.value,
+            location: locate(entry.at, files),
+            url: spec.url.clone(),
+            sign_in: SignIn {
+                issuer: spec.issuer.value.clone(),
+                client_id: spec.client_id.clone(),
+                client_secret_file: spec.client_secret_file.clone(),
+                scopes: spec.scopes.clone(),
+            },
+            api_audiences: spec.api_audiences.clone(),
+            idle_seconds: spec.idle_seconds,
+            longest_seconds: spec.longest_seconds,
+        })
+    });
     Documents {
         servers,
         issuers: issuers.collect(),
-        console: None,
-        webhooks: Vec::new(),
+        console: console.map(Arc::new),
+        webhooks,
         rules,
         policies,
     }
@@ -174,6 +199,49 @@ fn unique<T>(
     });
 }
 
+/// There is one place to sign in.
+fn only_one_console(set: &Set, files: &[PathBuf], report: &mut Report) {
+    let mut consoles = set.consoles.iter();
+    let Some(first) = consoles.next() else { return };
+    for other in consoles {
+        let message = "there is another Console, and there can be only one";
+        let at = locate(first.name.at, files);
+        report.add(
+            other.name.at,
+            message,
+            format!("keep one of them; the other is at {at}"),
+        );
+    }
+}
+
+fn webhooks(set: &Set, files: &[PathBuf], report: &mut Report) -> Vec<Arc<WebhookDocument>> {
+    let names: Vec<&str> = set.servers.iter().map(|entry| &*entry.name.value).collect();
+    let webhooks = set.webhooks.iter().filter_map(|entry| {
+        let spec = entry.spec.as_ref()?;
+        for pattern in &spec.servers {
+            if !names.iter().any(|name| glob_matches(&pattern.value, name)) {
+                no_server(pattern, &names, report);
+            }
+        }
+        let servers = spec.servers.iter().map(|pattern| pattern.value.clone());
+        let servers: Vec<_> = servers.collect();
+        Some(Arc::new(WebhookDocument {
+            name: entry.name.value.clone(),
+            location: locate(entry.at, files),
+            url: spec.url.clone(),
+            secret_file: spec.secret_file.clone(),
+            format: spec.format,
+            events: spec.events.clone(),
+            servers: if servers.is_empty() {
+                vec!["*".to_owned()]
+            } else {
+                servers
+            },
+        }))
+    });
+    webhooks.collect()
+}
+
 /// Issuers exist, and no two are the same.
 fn issuers(set: &Set, report: &mut Report) {
     let known: Vec<&str> = set
@@ -182,7 +250,9 @@ fn issuers(set: &Set, report: &mut Report) {
         .map(|entry| entry.name.value.as_str())
         .collect();
     let servers = set.servers.iter().filter_map(|entry| entry.spec.as_ref());
-    for issuer in servers.flat_map(|spec| &spec.issuers) {
+    let consoles = set.consoles.iter().filter_map(|entry| entry.spec.as_ref());
+    let of_consoles = consoles.map(|spec| &spec.issuer);
+    for issuer in servers.flat_map(|spec| &spec.issuers).chain(of_consoles) {
         if !known.contains(&issuer.value.as_str()) {
             unknown(issuer, "Issuer", &known, report);
         }

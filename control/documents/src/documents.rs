@@ -168,8 +168,9 @@ pub struct WebhookDocument {
     pub location: Location,
     /// Where to post: `https`, or `http` on the same machine.
     pub url: String,
-    /// File with the secret that messages are signed with, read when it is used.
-    pub secret_file: PathBuf,
+    /// File with the secret that messages are signed with, read when it is used. Only Slack's may have none,
+    /// since nobody there looks at a signature.
+    pub secret_file: Option<PathBuf>,
     /// What the body looks like.
     pub format: WebhookFormat,
     /// Of what it is told. Never empty.

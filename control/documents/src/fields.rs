@@ -1,5 +1,6 @@
 //! Reading typed values from the tree; every mismatch is reported where it is written.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::problem::{At, Position, Report};
@@ -100,6 +101,19 @@ pub(crate) fn text(node: &Node, what: &str, report: &mut Report) -> Option<At<St
             None
         }
     }
+}
+
+/// The absolute path of a file, which need not be there yet.
+pub(crate) fn file(node: &Node, what: &str, report: &mut Report) -> Option<PathBuf> {
+    let text = text(node, what, report)?;
+    let path = PathBuf::from(&text.value);
+    if path.is_absolute() && !text.value.chars().any(char::is_control) {
+        return Some(path);
+    }
+    let message = format!("{what} must be an absolute path, found {}", node.describe());
+    let help = "write where control finds the file, such as `/etc/gatehold/secret`";
+    report.add(node.at, message, help.to_owned());
+    None
 }
 
 /// A string or a list of strings, without repetitions.

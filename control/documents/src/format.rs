@@ -198,6 +198,41 @@ pub(crate) fn fetch_url(text: &str) -> Result<String, String> {
     }
 }
 
+/// The address of a site, without `/` at the end: `https`, or `http` on the same machine.
+pub(crate) fn site(text: &str) -> Result<String, String> {
+    let address = url(text)?;
+    let parsed = Url::parse(&address).map_err(|error| error.to_string())?;
+    if parsed.path() != "/" {
+        let origin = parsed.origin().ascii_serialization();
+        return Err(format!("write it without a path: `{origin}`"));
+    }
+    only_secure(&parsed)?;
+    Ok(address.trim_end_matches('/').to_owned())
+}
+
+/// An address to which messages are posted: `https`, or `http` on the same machine; may have a query.
+pub(crate) fn hook(text: &str) -> Result<String, String> {
+    let address = fetch_url(text)?;
+    only_secure(&Url::parse(&address).map_err(|error| error.to_string())?)?;
+    Ok(address)
+}
+
+fn only_secure(url: &Url) -> Result<(), String> {
+    let is_here = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    if url.scheme() == "https" || is_here {
+        return Ok(());
+    }
+    Err(
+        "use `https`; `http` is for the same machine only, such as `http://127.0.0.1:8080`"
+            .to_owned(),
+    )
+}
+
 /// An origin as browsers send it (RFC 6454 section 6.2).
 pub(crate) fn origin(text: &str) -> Result<String, String> {
     const HELP: &str = "write scheme, host and port if any: `https://app.example.com`";

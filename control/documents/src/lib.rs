@@ -10,11 +10,13 @@
 
 mod compile;
 mod condition;
+mod console;
 mod directory;
 mod documents;
 mod explain;
 mod fields;
 mod format;
+mod gates;
 mod issuer;
 mod load;
 mod names;
@@ -26,6 +28,7 @@ mod set;
 mod specialize;
 mod suggest;
 mod summary;
+mod webhook;
 mod yaml;
 
 pub use directory::{ReadError, read_dir};

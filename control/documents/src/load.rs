@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::compile::{Compiled, compile};
 use crate::names::{self, DocumentKind};
-use crate::problem::{Position, Problems, Report};
+use crate::problem::{At, Position, Problems, Report};
 use crate::set::{Entry, Set};
-use crate::{Documents, issuer, policy, server, yaml};
+use crate::{Documents, console, issuer, policy, server, webhook, yaml};
 
 /// Longest file, in bytes.
 pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
@@ -113,33 +113,32 @@ fn read(node: &yaml::Node, text: &str, set: &mut Set, report: &mut Report) {
     let Some(document) = names::document(node, report) else {
         return;
     };
-    let (name, at) = (document.name, document.at);
+    let (name, at, spec) = (document.name, document.at, document.spec);
     match document.kind {
         DocumentKind::Server => {
-            let spec = document.spec.and_then(|spec| server::server(spec, report));
-            set.servers.extend(name.map(|name| Entry {
-                name,
-                at,
-                spec: spec.map(Arc::new),
-            }));
+            let spec = spec.and_then(|spec| server::server(spec, report));
+            add(&mut set.servers, name, at, spec);
         }
         DocumentKind::Issuer => {
-            let spec = document.spec.and_then(|spec| issuer::issuer(spec, report));
-            set.issuers.extend(name.map(|name| Entry {
-                name,
-                at,
-                spec: spec.map(Arc::new),
-            }));
+            let spec = spec.and_then(|spec| issuer::issuer(spec, report));
+            add(&mut set.issuers, name, at, spec);
         }
         DocumentKind::Policy => {
-            let spec = document
-                .spec
-                .and_then(|spec| policy::policy(spec, text, report));
-            set.policies.extend(name.map(|name| Entry {
-                name,
-                at,
-                spec: spec.map(Arc::new),
-            }));
+            let spec = spec.and_then(|spec| policy::policy(spec, text, report));
+            add(&mut set.policies, name, at, spec);
+        }
+        DocumentKind::Console => {
+            let spec = spec.and_then(|spec| console::console(spec, report));
+            add(&mut set.consoles, name, at, spec);
+        }
+        DocumentKind::Webhook => {
+            let spec = spec.and_then(|spec| webhook::webhook(spec, report));
+            add(&mut set.webhooks, name, at, spec);
         }
     }
+}
+
+fn add<T>(entries: &mut Vec<Entry<T>>, name: Option<At<String>>, at: Position, spec: Option<T>) {
+    let spec = spec.map(Arc::new);
+    entries.extend(name.map(|name| Entry { name, at, spec }));
 }

@@ -15,6 +15,8 @@ pub(crate) enum DocumentKind {
     Server,
     Issuer,
     Policy,
+    Console,
+    Webhook,
 }
 
 impl DocumentKind {
@@ -24,6 +26,8 @@ impl DocumentKind {
             Self::Server => "Server",
             Self::Issuer => "Issuer",
             Self::Policy => "Policy",
+            Self::Console => "Console",
+            Self::Webhook => "Webhook",
         }
     }
 }
@@ -53,12 +57,14 @@ pub(crate) fn document<'a>(node: &'a Node, report: &mut Report) -> Option<Docume
         report,
     );
     let name = name(&fields, report);
-    let help = "write `kind: Server`, `kind: Issuer` or `kind: Policy`";
+    let help = "write `kind: Server`, `Issuer`, `Policy`, `Console` or `Webhook`";
     let kind = fields.require("kind", "a document", help, report)?;
     let kinds = [
         DocumentKind::Server,
         DocumentKind::Issuer,
         DocumentKind::Policy,
+        DocumentKind::Console,
+        DocumentKind::Webhook,
     ];
     let kinds = kinds.map(|kind| (kind.name(), kind));
     let kind = fields::one_of(kind, "`kind`", &kinds, report)?;

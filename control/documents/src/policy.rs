@@ -7,12 +7,15 @@ use gatehold_engine::{Approval, RuleEffect, Subjects, Targets};
 use crate::condition::{self, Kinds};
 use crate::fields::{self, Fields};
 use crate::format;
+use crate::gates;
 use crate::names::{all_checked, checked, values};
 use crate::problem::{At, Position, Report};
 use crate::yaml::{Kind, Node};
 
 /// Longest time for which a call may wait for a person.
 const MAX_HOLD: u64 = 30 * 86_400;
+/// Most people who can be asked to agree.
+const MAX_QUORUM: u32 = 100;
 /// How long a call waits when its rule does not say.
 const DEFAULT_HOLD: u64 = 15 * 60;
 
@@ -42,7 +45,8 @@ pub(crate) fn policy(spec: &Node, file: &str, report: &mut Report) -> Option<Pol
     let fields = Fields::new(spec, what, &["subjects", "rules"], report)?;
     let subjects = fields
         .get("subjects")
-        .and_then(|node| subjects(node, report));
+        .and_then(|node| subjects(node, report))
+        .unwrap_or_default();
     let help = "write a list of `allow`, `approve` and `deny` rules";
     let rules = fields.require("rules", what, help, report)?;
     let Kind::List(items) = &rules.kind else {
@@ -61,7 +65,7 @@ pub(crate) fn policy(spec: &Node, file: &str, report: &mut Report) -> Option<Pol
     let mut compiled = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let position = index.saturating_add(1).to_string();
-        let Some(rule) = rule(item, position, file, report) else {
+        let Some(rule) = rule(item, position, &subjects, file, report) else {
             continue;
         };
         if !names.insert(rule.label.clone()) {
@@ -71,7 +75,7 @@ pub(crate) fn policy(spec: &Node, file: &str, report: &mut Report) -> Option<Pol
         compiled.push(rule);
     }
     Some(PolicySpec {
-        subjects: subjects.unwrap_or_default(),
+        subjects,
         rules: compiled,
     })
 }
@@ -113,7 +117,13 @@ enum Verb {
     Deny,
 }
 
-fn rule(node: &Node, position: String, file: &str, report: &mut Report) -> Option<RuleSpec> {
+fn rule(
+    node: &Node,
+    position: String,
+    subjects: &Subjects,
+    file: &str,
+    report: &mut Report,
+) -> Option<RuleSpec> {
     let verbs = [
         ("allow", Verb::Allow),
         ("approve", Verb::Approve),
@@ -151,7 +161,7 @@ fn rule(node: &Node, position: String, file: &str, report: &mut Report) -> Optio
         "when",
     ];
     if verb == Verb::Approve {
-        known.extend(["by", "within"]);
+        known.extend(["by", "within", "reason", "requester"]);
     }
     let what = match verb {
         Verb::Allow => "`allow`",
@@ -177,7 +187,7 @@ fn rule(node: &Node, position: String, file: &str, report: &mut Report) -> Optio
     let effect = match verb {
         Verb::Allow => RuleEffect::Allow,
         Verb::Deny => RuleEffect::Deny,
-        Verb::Approve => RuleEffect::Approve(approval(&fields, report)),
+        Verb::Approve => RuleEffect::Approve(approval(&fields, subjects, report)),
     };
     let kinds = Kinds {
         tools: ["tools", "risk"]
@@ -234,20 +244,29 @@ fn targets(fields: &Fields<'_>, what: &str, risks: &[At<String>], report: &mut R
     }
 }
 
-fn approval(fields: &Fields<'_>, report: &mut Report) -> Approval {
+fn approval(fields: &Fields<'_>, subjects: &Subjects, report: &mut Report) -> Approval {
     let within = fields.get("within").and_then(|node| {
         let read = |text: &str| format::duration(text, 1, MAX_HOLD);
         fields::scalar(node, "`within`", read, report)
     });
+    let mut choice = |name: &str, yes: &str, no: &str| {
+        let known = [(yes, true), (no, false)];
+        let node = fields.get(name)?;
+        fields::one_of(node, &format!("`{name}`"), &known, report)
+    };
+    let reason = choice("reason", "required", "optional");
+    let requester = choice("requester", "may-approve", "may-not-approve");
     let mut approval = Approval {
         within_seconds: within.unwrap_or(DEFAULT_HOLD),
+        reason_required: reason.unwrap_or_default(),
+        self_approval: requester.unwrap_or_default(),
         ..Approval::default()
     };
     let help = "say who may approve: `by: { roles: [finance-lead] }`";
     let Some(by) = fields.require("by", "`approve`", help, report) else {
         return approval;
     };
-    let Some(by_fields) = Fields::new(by, "`by`", &["roles", "users"], report) else {
+    let Some(by_fields) = Fields::new(by, "`by`", &["roles", "users", "quorum"], report) else {
         return approval;
     };
     let mut entries = |name: &str, what: &str| {
@@ -265,5 +284,9 @@ fn approval(fields: &Fields<'_>, report: &mut Report) -> Approval {
     if approval.roles.is_empty() && approval.users.is_empty() {
         report.add(by.at, "`by` names nobody", help.to_owned());
     }
+    let quorum = by_fields.get("quorum");
+    let quorum = quorum.and_then(|node| fields::number(node, "`quorum`", 1, MAX_QUORUM, report));
+    approval.quorum = quorum.unwrap_or(1);
+    gates::answerable(&approval, subjects, by.at, report);
     approval
 }

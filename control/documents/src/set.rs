@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::console::ConsoleSpec;
 use crate::issuer::IssuerSpec;
 use crate::policy::PolicySpec;
 use crate::problem::{At, Position};
 use crate::server::ServerSpec;
+use crate::webhook::WebhookSpec;
 
 /// A typed document; `spec` is absent when it has problems, which then are reported already.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(crate) struct Set {
     pub(crate) servers: Vec<Entry<ServerSpec>>,
     pub(crate) issuers: Vec<Entry<IssuerSpec>>,
     pub(crate) policies: Vec<Entry<PolicySpec>>,
+    pub(crate) consoles: Vec<Entry<ConsoleSpec>>,
+    pub(crate) webhooks: Vec<Entry<WebhookSpec>>,
     /// Whether anything was reported of them.
     pub(crate) has_problems: bool,
 }
@@ -42,5 +46,7 @@ impl Set {
         self.servers.extend_from_slice(&file.servers);
         self.issuers.extend_from_slice(&file.issuers);
         self.policies.extend_from_slice(&file.policies);
+        self.consoles.extend_from_slice(&file.consoles);
+        self.webhooks.extend_from_slice(&file.webhooks);
     }
 }

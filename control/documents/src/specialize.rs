@@ -144,7 +144,7 @@ impl<'a> Servers<'a> {
     }
 }
 
-fn no_server(pattern: &At<String>, names: &[&str], report: &mut Report) {
+pub(crate) fn no_server(pattern: &At<String>, names: &[&str], report: &mut Report) {
     let written = excerpt(&pattern.value);
     let help = match closest(&pattern.value, names.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),

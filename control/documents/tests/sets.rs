@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use expect_test::expect;
 use gatehold_documents::{
-    AuditArguments, Documents, KeySource, Limits, Question, ReadError, Summary, explain, load,
-    read_dir,
+    AuditArguments, ConsoleDocument, Documents, KeySource, Limits, Question, ReadError, SignIn,
+    Summary, WebhookDocument, WebhookEvent, WebhookFormat, explain, load, read_dir,
 };
-use gatehold_engine::{Principal, RuleEffect, Target};
+use gatehold_engine::{Approval, Principal, RuleEffect, Target};
 use serde_json::{Map, Value, json};
 
 const SET: &str = r#"
@@ -60,6 +60,29 @@ metadata: { name: guard }
 spec:
   rules:
     - deny: { server: "*", risk: destructive }
+---
+apiVersion: gatehold.io/v1
+kind: Console
+metadata: { name: console }
+spec:
+  url: https://gatehold.example.com
+  signIn: { issuer: corp, clientId: gatehold-console, clientSecretFile: /etc/gatehold/console.secret, scopes: [openid, email] }
+  api: { audiences: [gatehold-api] }
+  sessions: { idle: 30m, longest: 8h }
+---
+apiVersion: gatehold.io/v1
+kind: Webhook
+metadata: { name: pager }
+spec:
+  url: https://hooks.example.com/x?channel=1
+  secretFile: /etc/gatehold/pager.secret
+  events: [used, pending]
+  servers: ["crm*"]
+---
+apiVersion: gatehold.io/v1
+kind: Webhook
+metadata: { name: chat }
+spec: { url: "http://127.0.0.1:9000/hook", format: slack }
 "#;
 
 fn documents() -> Documents {
@@ -110,6 +133,93 @@ fn everything_is_read() {
         (corp.claims.user.as_slice(), corp.claims.agent.len()),
         (&["email".to_owned()][..], 2)
     );
+}
+
+#[test]
+fn the_console_and_webhooks_are_read() {
+    let documents = documents();
+    let console = documents.console.as_deref().unwrap();
+    assert_eq!(console.location.to_string(), "set.yaml:50:1");
+    let expected = ConsoleDocument {
+        name: "console".to_owned(),
+        location: console.location.clone(),
+        url: "https://gatehold.example.com".to_owned(),
+        sign_in: SignIn {
+            issuer: "corp".to_owned(),
+            client_id: "gatehold-console".to_owned(),
+            client_secret_file: Some(PathBuf::from("/etc/gatehold/console.secret")),
+            scopes: vec!["openid".to_owned(), "email".to_owned()],
+        },
+        api_audiences: vec!["gatehold-api".to_owned()],
+        idle_seconds: 1800,
+        longest_seconds: 8 * 3600,
+    };
+    assert_eq!(console, &expected);
+    let [chat, pager] = documents.webhooks.as_slice() else {
+        panic!("{:?}", documents.webhooks);
+    };
+    assert_eq!(
+        (chat.name.as_str(), chat.format),
+        ("chat", WebhookFormat::Slack)
+    );
+    assert_eq!(
+        (chat.secret_file.as_ref(), chat.servers.as_slice()),
+        (None, &["*".to_owned()][..])
+    );
+    assert_eq!(pager.url, "https://hooks.example.com/x?channel=1");
+    assert_eq!(
+        pager.secret_file,
+        Some(PathBuf::from("/etc/gatehold/pager.secret"))
+    );
+    assert_eq!(pager.events, [WebhookEvent::Pending, WebhookEvent::Used]);
+    let check = |webhook: &WebhookDocument, event, server: &str, expected: bool| {
+        assert_eq!(
+            webhook.wants(event, server),
+            expected,
+            "{} {event:?} {server}",
+            webhook.name
+        );
+    };
+    check(chat, WebhookEvent::Pending, "wiki", true);
+    check(chat, WebhookEvent::Used, "wiki", false);
+    check(pager, WebhookEvent::Used, "crm-eu", true);
+    check(pager, WebhookEvent::Used, "wiki", false);
+    check(pager, WebhookEvent::Denied, "crm", false);
+}
+
+#[test]
+fn options_of_approve_rules_are_read() {
+    let rule = |options: &str| {
+        let from = "by: { roles: finance-lead }, within: 15m";
+        let text = SET.replace(from, options);
+        assert_ne!(text, SET);
+        let documents = load(&[(PathBuf::from("set.yaml"), text)]).unwrap();
+        let rules = &documents.server("crm").unwrap().policy.rules;
+        let RuleEffect::Approve(approval) = rules[3].effect.clone() else {
+            panic!("{:?}", rules[3].effect);
+        };
+        approval
+    };
+    let approval = rule(
+        "by: { roles: [a, b], users: [u], quorum: 2 }, within: 1d, reason: required, requester: may-approve",
+    );
+    let expected = Approval {
+        roles: vec!["a".to_owned(), "b".to_owned()],
+        users: vec!["u".to_owned()],
+        within_seconds: 86_400,
+        quorum: 2,
+        reason_required: true,
+        self_approval: true,
+    };
+    assert_eq!(approval, expected);
+    let approval = rule("by: { users: [u] }, reason: optional, requester: may-not-approve");
+    let expected = Approval {
+        users: vec!["u".to_owned()],
+        within_seconds: 900,
+        quorum: 1,
+        ..Approval::default()
+    };
+    assert_eq!(approval, expected);
 }
 
 #[test]

@@ -65,6 +65,8 @@ fn policies() {
     rules(
         "    - approve: { server: crm, tools: x }\n    - approve: { server: crm, tools: x, by: {}, within: 15 }\n    - allow: { server: crm, tools: x, within: 15m }",
         expect![[r#"
+            a.yaml:16:7: 2 rules ask for approval, but nobody could sign in to approve
+                add a Console document: `kind: Console` with `spec: { url: https://…, signIn: { issuer: …, clientId: … } }`
             a.yaml:16:16: `approve` needs `by`
                 say who may approve: `by: { roles: [finance-lead] }`
             a.yaml:17:45: `by` names nobody
@@ -73,7 +75,7 @@ fn policies() {
                 write a duration from 1s to 30d, such as `90s`, `15m` or `1h30m`
             a.yaml:18:39: `allow` has no field `within`
                 use one of `server`, `tools`, `resources`, `prompts`, `methods`, `risk`, `when`
-            4 problems; nothing was changed
+            5 problems; nothing was changed
         "#]],
     );
     rules(

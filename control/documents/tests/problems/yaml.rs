@@ -23,22 +23,22 @@ fn not_yaml() {
     check(
         "a: *\n---\nb: *c\n---\n: :\n",
         expect![[r#"
-        a.yaml:1:4: not valid YAML: while scanning an anchor or alias, did not find expected alphabetic or numeric c…
-            a text that begins with `*` must be quoted: "*"
-        a.yaml:3:4: not valid YAML: while parsing node, found unknown anchor
-            a text that begins with `*` must be quoted: "*"
-        a.yaml:5:1: a document has no field `~`
-            use one of `apiVersion`, `kind`, `metadata`, `spec`
-        a.yaml:5:1: a document needs `apiVersion`
-            write `apiVersion: gatehold.io/v1`
-        a.yaml:5:1: a document needs `kind`
-            write `kind: Server`, `kind: Issuer` or `kind: Policy`
-        a.yaml:5:1: a document needs `metadata`
-            write `metadata: { name: … }`
-        a.yaml:5:1: a document needs `spec`
-            write what it says under `spec:`
-        7 problems; nothing was changed
-    "#]],
+            a.yaml:1:4: not valid YAML: while scanning an anchor or alias, did not find expected alphabetic or numeric c…
+                a text that begins with `*` must be quoted: "*"
+            a.yaml:3:4: not valid YAML: while parsing node, found unknown anchor
+                a text that begins with `*` must be quoted: "*"
+            a.yaml:5:1: a document has no field `~`
+                use one of `apiVersion`, `kind`, `metadata`, `spec`
+            a.yaml:5:1: a document needs `apiVersion`
+                write `apiVersion: gatehold.io/v1`
+            a.yaml:5:1: a document needs `kind`
+                write `kind: Server`, `Issuer`, `Policy`, `Console` or `Webhook`
+            a.yaml:5:1: a document needs `metadata`
+                write `metadata: { name: … }`
+            a.yaml:5:1: a document needs `spec`
+                write what it says under `spec:`
+            7 problems; nothing was changed
+        "#]],
     );
     check(
         "%YAML 1.2\n---\na: 1\n",
@@ -66,20 +66,20 @@ fn not_yaml() {
     check(
         "a: 1\na: 2\n",
         expect![[r#"
-        a.yaml:1:1: a document has no field `a`
-            use one of `apiVersion`, `kind`, `metadata`, `spec`
-        a.yaml:1:1: a document needs `apiVersion`
-            write `apiVersion: gatehold.io/v1`
-        a.yaml:1:1: a document needs `kind`
-            write `kind: Server`, `kind: Issuer` or `kind: Policy`
-        a.yaml:1:1: a document needs `metadata`
-            write `metadata: { name: … }`
-        a.yaml:1:1: a document needs `spec`
-            write what it says under `spec:`
-        a.yaml:2:1: field `a` is given twice
-            keep one of them; of two it is not told which counts
-        6 problems; nothing was changed
-    "#]],
+            a.yaml:1:1: a document has no field `a`
+                use one of `apiVersion`, `kind`, `metadata`, `spec`
+            a.yaml:1:1: a document needs `apiVersion`
+                write `apiVersion: gatehold.io/v1`
+            a.yaml:1:1: a document needs `kind`
+                write `kind: Server`, `Issuer`, `Policy`, `Console` or `Webhook`
+            a.yaml:1:1: a document needs `metadata`
+                write `metadata: { name: … }`
+            a.yaml:1:1: a document needs `spec`
+                write what it says under `spec:`
+            a.yaml:2:1: field `a` is given twice
+                keep one of them; of two it is not told which counts
+            6 problems; nothing was changed
+        "#]],
     );
     check(
         "<<: { a: 1 }\n",
