@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{check, explain, export, serve, verify};
+use crate::{check, explain, export, risks, serve, verify};
 
 /// Governs the Model Context Protocol traffic of AI agents inside an Envoy or Istio mesh.
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ pub enum Command {
     Check(check::Options),
     /// Say what the documents decide for one call, by which rules, and why.
     Explain(explain::Options),
+    /// Say which tools have no risk class, and which they might get.
+    Risks(risks::Options),
     /// Work with the audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -47,6 +49,7 @@ pub fn run() -> ExitCode {
         Command::Serve(options) => block_on(serve::serve(options)),
         Command::Check(options) => check::check(&options, &mut io::stdout()),
         Command::Explain(options) => explain::explain(&options, &mut io::stdout()),
+        Command::Risks(options) => risks::risks(&options, &mut io::stdout()),
         Command::Audit(AuditCommand::Export(options)) => block_on(export::export(options)),
         Command::Audit(AuditCommand::Verify(options)) => {
             block_on(verify::verify(options, &mut io::stdout()))

@@ -17,6 +17,7 @@ pub mod limits;
 pub mod logging;
 pub mod observer;
 pub mod resources;
+pub mod risks;
 pub mod serve;
 pub mod signals;
 pub mod verify;

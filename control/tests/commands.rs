@@ -131,3 +131,42 @@ fn explain_refuses_what_makes_no_sense() {
         &["--tool"],
     );
 }
+
+#[test]
+fn tools_without_a_risk_class_are_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let documents = directory.path().join("documents");
+    fs::create_dir(&documents).expect("made");
+    fs::write(documents.join("all.yaml"), GOOD).expect("written");
+    let file = directory.path().join("tools.json");
+    let ask = |text: &str, rest: &[&str], succeeds: bool, says: &[&str]| {
+        fs::write(&file, text).expect("written");
+        let documents = documents.display().to_string();
+        let tools = file.display().to_string();
+        let given = [&["--config", &documents, "--tools", &tools], rest].concat();
+        let run = Command::new(env!("CARGO_BIN_EXE_gatehold"))
+            .arg("risks")
+            .args(given)
+            .output()
+            .expect("ran");
+        let output = String::from_utf8_lossy(&run.stdout) + String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.success(), succeeds, "{output}");
+        for part in says {
+            assert!(output.contains(part), "`{part}` is not in: {output}");
+        }
+    };
+    let list =
+        r#"[{"name": "refund"}, {"name": "get_customer", "annotations": {"readOnlyHint": true}}]"#;
+    let says = [
+        "2 of 2 tools",
+        "financial: [\"refund\"]",
+        "read: [\"get_customer\"]",
+    ];
+    ask(list, &[], true, &says);
+    ask(&format!(r#"{{"tools": {list}}}"#), &[], true, &says);
+    let answer = format!(r#"{{"jsonrpc": "2.0", "id": 1, "result": {{"tools": {list}}}}}"#);
+    ask(&answer, &["--server", "crm"], true, &says);
+    ask(list, &["--server", "crn"], false, &["crn", "`crm`"]);
+    ask("{}", &[], false, &["no list of tools"]);
+    ask("tools", &[], false, &["is not JSON"]);
+}

@@ -13,13 +13,11 @@ use crate::gates;
 use crate::names::{DocumentKind, unknown};
 use crate::policy::RuleSpec;
 use crate::problem::{Location, Position, Report, locate};
+use crate::risks::CLASSES;
 use crate::server::ServerSpec;
 use crate::set::{Entry, Set};
 use crate::specialize::{Policies, Specialized, glob_matches, no_server};
 use crate::suggest::excerpt;
-
-/// Risk classes that have a meaning without being given to any tool.
-const CLASSES: [&str; 5] = ["read", "write", "destructive", "external", "financial"];
 
 /// What a later set may share with this one.
 #[derive(Debug, Default)]

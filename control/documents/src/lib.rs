@@ -22,6 +22,7 @@ mod load;
 mod names;
 mod policy;
 mod problem;
+pub mod risks;
 mod rules;
 mod server;
 mod set;
