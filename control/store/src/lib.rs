@@ -13,6 +13,7 @@
 mod error;
 mod event;
 mod head;
+mod outbox;
 mod reader;
 mod record;
 mod schema;
@@ -25,6 +26,7 @@ mod writer;
 pub use error::{StoreError, VerifyError};
 pub use event::{AuditBatch, AuditEvent};
 pub use head::Head;
+pub use outbox::{Changes, Notice, Noticed, Outbox};
 pub use reader::Reader;
 pub use record::Hash;
 pub use secret::Secret;
