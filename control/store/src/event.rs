@@ -70,4 +70,6 @@ pub struct AuditEvent {
     pub shown: u32,
     /// HTTP status that the filter itself answered with, 0 when the upstream answered.
     pub status: u32,
+    /// The approval that it is about, or that the call was held for; empty when there is none.
+    pub approval: String,
 }

@@ -1,5 +1,5 @@
-//! Durable storage: one SQLite file with the audit events, append-only and hash-chained, and the secrets of
-//! this installation.
+//! Durable storage: one SQLite file with the audit events, append-only and hash-chained, the approvals, and the
+//! secrets of this installation.
 //!
 //! What [`Store::append`] has returned for is on disk (WAL, `synchronous = FULL`), exactly once per
 //! (sender, batch). Events carry a gapless sequence and the hash of the event before them, so that a change
@@ -7,9 +7,11 @@
 //! itself is that its newest events were cut off, or all of it rewritten: for that, compare the head with
 //! one that was exported before, to a place the writer of the file has no access to.
 //!
-//! The SQL stands in `reader.rs`, `writer.rs` and `migrations/`; everything else is free of the database.
+//! The SQL stands in `reader.rs`, `writer.rs`, `approvals/` and `migrations/`; everything else is free of the
+//! database. All that is written goes through one task, so that approvals and their audit events are written together.
 #![forbid(unsafe_code)]
 
+mod approvals;
 mod error;
 mod event;
 mod head;
@@ -23,6 +25,7 @@ mod verify;
 mod wire;
 mod writer;
 
+pub use approvals::{ApprovalFilter, Earlier, ToolDefinition};
 pub use error::{StoreError, VerifyError};
 pub use event::{AuditBatch, AuditEvent};
 pub use head::Head;

@@ -4,8 +4,9 @@ use crate::record::{Hash, Record};
 use crate::verify::verify;
 use crate::{AuditEvent, Head, StoreError, Verified, VerifyError, schema};
 use futures_util::stream::{self, Stream};
-use sqlx::Row as _;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteRow};
+use sqlx::{Row as _, Sqlite};
 use std::collections::VecDeque;
 use std::path::Path;
 
@@ -61,7 +62,7 @@ impl Reader {
     /// `received` are RFC 3339 with nanoseconds; `arguments` is an object, a string when what was recorded
     /// is no JSON object (it was cut), or null; `hash` is the SHA-256 of the line without its last field,
     /// and `previous_hash` that of the line before. `kind` is `decision`, or `gap` where the sender lost
-    /// `dropped` events.
+    /// `dropped` events. `approval` stands before the hashes, only where there is one.
     pub fn export(
         &self,
         from: u64,
@@ -87,6 +88,10 @@ impl Reader {
         // One transaction sees one state, whatever is written meanwhile.
         let mut transaction = self.pool.begin().await.map_err(StoreError::from)?;
         verify(&mut transaction).await
+    }
+
+    pub(crate) async fn connection(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        Ok(self.pool.acquire().await?)
     }
 
     pub(crate) async fn close(&self) {
@@ -169,6 +174,7 @@ pub(crate) fn record(row: &SqliteRow) -> Result<(Record, Hash), sqlx::Error> {
         hidden: small(row, "hidden", u32::MAX)?,
         shown: small(row, "shown", u32::MAX)?,
         status: small(row, "status", u32::MAX)?,
+        approval: row.try_get("approval")?,
     };
     let record = Record {
         sequence: unsigned(row, "sequence")?,

@@ -135,6 +135,10 @@ impl Record {
         add(&mut line, "hidden", event.hidden);
         add(&mut line, "shown", event.shown);
         add(&mut line, "status", event.status);
+        // Later than chains that exist: without a value it is as if there were no such field.
+        if !event.approval.is_empty() {
+            text(&mut line, "approval", &event.approval);
+        }
         text(&mut line, "previous_hash", &self.previous_hash.to_string());
         line
     }

@@ -58,6 +58,11 @@ pub(crate) async fn migrate(
     let migrations = vec![
         migration(1, "audit", include_str!("../migrations/0001_audit.sql")),
         migration(2, "secret", include_str!("../migrations/0002_secret.sql")),
+        migration(
+            3,
+            "approvals",
+            include_str!("../migrations/0003_approvals.sql"),
+        ),
         migration(4, "outbox", include_str!("../migrations/0004_outbox.sql")),
     ];
     Migrator::with_migrations(migrations)

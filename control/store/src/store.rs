@@ -2,8 +2,9 @@
 
 use crate::schema;
 use crate::secret::{self, Secret};
-use crate::writer::{Job, Writer};
-use crate::{AuditBatch, Head, Reader, StoreError};
+use crate::writer::{Job, Keep, Writer};
+use crate::{AuditBatch, AuditEvent, Head, Reader, StoreError};
+use gatehold_approvals::Change;
 use sqlx::ConnectOptions as _;
 use std::ops::Deref;
 use std::path::Path;
@@ -101,6 +102,29 @@ impl Store {
             answer,
         )
         .await?
+    }
+
+    /// Writes what the desk has done, and the audit events about it, together or not at all: when this returns `Ok`,
+    /// all of it is on disk. With `purge` it also removes what nobody can ask for any more. Gives the end of the chain.
+    ///
+    /// # Errors
+    /// When it could not be written; then nothing of it was.
+    pub async fn keep(
+        &self,
+        changes: Vec<Change>,
+        events: Vec<AuditEvent>,
+        purge: bool,
+    ) -> Result<Head, StoreError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.unwrap_or_default();
+        let keep = Keep {
+            changes,
+            events,
+            received_unix_nanos: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
+            purge: purge.then(|| u64::try_from(now.as_millis()).unwrap_or(u64::MAX)),
+        };
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Keep { keep, reply }, answer).await?
     }
 
     /// Whether the store can be written, without writing to it; after a failure, by writing to it.

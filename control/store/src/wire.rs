@@ -44,6 +44,7 @@ impl From<audit::Event> for AuditEvent {
             hidden: event.hidden,
             shown: event.shown,
             status: event.status,
+            approval: event.approval,
         }
     }
 }

@@ -3,7 +3,8 @@
 use crate::head::Head;
 use crate::reader::read_head;
 use crate::record::{Hash, Record, records};
-use crate::{Appended, AuditBatch, StoreError};
+use crate::{Appended, AuditBatch, AuditEvent, StoreError, approvals};
+use gatehold_approvals::Change;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, Executor as _, QueryBuilder};
 use tokio::sync::{mpsc, oneshot};
@@ -14,7 +15,11 @@ const GROUP: usize = 64;
 /// Rows of one statement: each statement goes to SQLite's thread and back.
 const ROWS: usize = 32;
 
+/// Who sends the events that are not a filter's.
+const CONTROL: &str = "control";
+
 type Reply<T> = oneshot::Sender<T>;
+type KeepReply = Reply<Result<Head, StoreError>>;
 
 pub(crate) enum Job {
     Append {
@@ -22,12 +27,26 @@ pub(crate) enum Job {
         received_unix_nanos: u64,
         reply: Reply<Result<Appended, StoreError>>,
     },
+    Keep {
+        keep: Keep,
+        reply: Reply<Result<Head, StoreError>>,
+    },
     Check {
         reply: Reply<Result<(), StoreError>>,
     },
     Close {
         reply: Reply<()>,
     },
+}
+
+/// What the desk writes, together or not at all.
+#[derive(Debug)]
+pub(crate) struct Keep {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) events: Vec<AuditEvent>,
+    pub(crate) received_unix_nanos: u64,
+    /// Remove what nobody can ask for any more, at this time in milliseconds.
+    pub(crate) purge: Option<u64>,
 }
 
 /// A batch that waits for its transaction.
@@ -56,6 +75,7 @@ impl Writer {
         let mut jobs = Vec::with_capacity(GROUP);
         while queue.recv_many(&mut jobs, GROUP).await > 0 {
             let (mut appends, mut checks, mut close) = (Vec::new(), Vec::new(), Vec::new());
+            let mut keeps = Vec::new();
             for job in jobs.drain(..) {
                 match job {
                     Job::Append {
@@ -69,11 +89,12 @@ impl Writer {
                             reply,
                         });
                     }
+                    Job::Keep { keep, reply } => keeps.push((keep, reply)),
                     Job::Check { reply } => checks.push(reply),
                     Job::Close { reply } => close.push(reply),
                 }
             }
-            self.append(appends).await;
+            self.append(appends, keeps).await;
             self.check(checks).await;
             if !close.is_empty() {
                 // From here on everybody who appends learns that the store is closed.
@@ -88,8 +109,8 @@ impl Writer {
         }
     }
 
-    async fn append(&mut self, group: Vec<Append>) {
-        if group.is_empty() {
+    async fn append(&mut self, group: Vec<Append>, keeps: Vec<(Keep, KeepReply)>) {
+        if group.is_empty() && keeps.is_empty() {
             return;
         }
         let (mut batches, mut replies) = (Vec::new(), Vec::new());
@@ -102,9 +123,13 @@ impl Writer {
             batches.push((batch, received_unix_nanos));
             replies.push(reply);
         }
+        let (keeps, keep_replies): (Vec<Keep>, Vec<KeepReply>) = keeps.into_iter().unzip();
         // A sender that stopped waiting does not care for its answer.
-        match store(&mut self.connection, batches).await {
-            Ok(answers) => {
+        match store(&mut self.connection, batches, keeps).await {
+            Ok((answers, head)) => {
+                for reply in keep_replies {
+                    let _ = reply.send(Ok(head.clone()));
+                }
                 self.failed = false;
                 for (reply, appended) in replies.into_iter().zip(answers) {
                     let _ = reply.send(Ok(appended));
@@ -112,6 +137,9 @@ impl Writer {
             }
             Err(error) => {
                 self.failed = true;
+                for reply in keep_replies {
+                    let _ = reply.send(Err(StoreError::Write(error.to_string())));
+                }
                 for reply in replies {
                     let _ = reply.send(Err(StoreError::Write(error.to_string())));
                 }
@@ -134,11 +162,12 @@ impl Writer {
     }
 }
 
-/// Stores the batches in one transaction; an error means that none of them is stored.
+/// Stores the batches and what the desk writes in one transaction; an error means that nothing is stored.
 async fn store(
     connection: &mut SqliteConnection,
     batches: Vec<(AuditBatch, u64)>,
-) -> Result<Vec<Appended>, sqlx::Error> {
+    keeps: Vec<Keep>,
+) -> Result<(Vec<Appended>, Head), sqlx::Error> {
     // Immediate: another process that writes must be waited for before the head is read, not after.
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let mut head = read_head(&mut transaction).await?;
@@ -149,34 +178,74 @@ async fn store(
             continue;
         }
         stored.push(Some(batch.events.len()));
-        let records = records(batch, received_unix_nanos);
-        // A batch of nothing leaves no trace: to store it again does no harm.
-        head.batches += u64::from(!records.is_empty());
-        let mut chained = Vec::with_capacity(records.len());
-        for mut record in records {
-            head.sequence += 1;
-            record.sequence = head.sequence;
-            record.previous_hash = head.hash;
-            head.hash = record.hash();
-            head.dropped = head.dropped.saturating_add(record.dropped);
-            chained.push((record, head.hash));
+        chain(
+            &mut transaction,
+            &mut head,
+            records(batch, received_unix_nanos),
+        )
+        .await?;
+    }
+    for keep in keeps {
+        for change in &keep.changes {
+            approvals::write(&mut transaction, change).await?;
         }
-        for rows in chained.chunks(ROWS) {
-            insert(&mut transaction, rows).await?;
+        if !keep.events.is_empty() {
+            let batch = AuditBatch {
+                sender: CONTROL.to_owned(),
+                batch: last_batch(&mut transaction, CONTROL).await? + 1,
+                events: keep.events,
+                ..AuditBatch::default()
+            };
+            let records = records(batch, keep.received_unix_nanos);
+            chain(&mut transaction, &mut head, records).await?;
+        }
+        if let Some(now_unix_millis) = keep.purge {
+            approvals::purge(&mut transaction, now_unix_millis).await?;
         }
     }
     write_head(&mut transaction, &head).await?;
     transaction.commit().await?;
-    Ok(stored
-        .into_iter()
-        .map(|events| match events {
-            Some(events) => Appended::Stored {
-                events: events as u64,
-                head: head.clone(),
-            },
-            None => Appended::Repeated,
-        })
-        .collect())
+    let appended = stored.into_iter().map(|events| match events {
+        Some(events) => Appended::Stored {
+            events: events as u64,
+            head: head.clone(),
+        },
+        None => Appended::Repeated,
+    });
+    Ok((appended.collect(), head.clone()))
+}
+
+/// Adds a batch's rows to the chain.
+async fn chain(
+    connection: &mut SqliteConnection,
+    head: &mut Head,
+    records: Vec<Record>,
+) -> Result<(), sqlx::Error> {
+    // A batch of nothing leaves no trace: to store it again does no harm.
+    head.batches += u64::from(!records.is_empty());
+    let mut chained = Vec::with_capacity(records.len());
+    for mut record in records {
+        head.sequence += 1;
+        record.sequence = head.sequence;
+        record.previous_hash = head.hash;
+        head.hash = record.hash();
+        head.dropped = head.dropped.saturating_add(record.dropped);
+        chained.push((record, head.hash));
+    }
+    for rows in chained.chunks(ROWS) {
+        insert(connection, rows).await?;
+    }
+    Ok(())
+}
+
+/// The last batch of a sender; 0 when there is none.
+async fn last_batch(connection: &mut SqliteConnection, sender: &str) -> Result<u64, sqlx::Error> {
+    let last: Option<i64> =
+        sqlx::query_scalar("SELECT MAX(batch) FROM audit_event WHERE sender = ? AND position = 0")
+            .bind(sender)
+            .fetch_one(connection)
+            .await?;
+    Ok(last.unwrap_or_default().cast_unsigned())
 }
 
 /// Takes the lock to write; writes as well when `for_real`.
@@ -223,7 +292,7 @@ async fn insert(
             id, server, era, method, target, user, agent, roles, issuer,
             arguments_digest, arguments, arguments_cut, effect, rules, reason, errors, outcome,
             error_code, duration_micros, trace_id, request_id, policy_version, hidden, shown, status,
-            previous_hash, hash
+            approval, previous_hash, hash
         ) ",
     );
     insert.push_values(records, |mut row, (record, hash)| {
@@ -262,6 +331,7 @@ async fn insert(
             .push_bind(event.hidden)
             .push_bind(event.shown)
             .push_bind(event.status)
+            .push_bind(&event.approval)
             .push_bind(&record.previous_hash.0[..])
             .push_bind(&hash.0[..]);
     });

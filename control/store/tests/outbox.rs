@@ -1,5 +1,4 @@
 //! The outbox keeps what it was given, over restarts, once.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use gatehold_store::{Changes, Notice, Noticed, Outbox, Store};
 

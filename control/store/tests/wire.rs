@@ -38,7 +38,7 @@ fn every_field_of_the_message_arrives() {
             shown: 25,
             status: 26,
             arguments_raw: false,
-            approval: String::new(),
+            approval: "28".to_owned(),
         }],
         dropped: 3,
     };
@@ -69,6 +69,7 @@ fn every_field_of_the_message_arrives() {
         hidden: 24,
         shown: 25,
         status: 26,
+        approval: "28".to_owned(),
     };
     let batch = AuditBatch::from(message);
     assert_eq!(

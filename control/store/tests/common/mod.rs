@@ -47,6 +47,7 @@ pub(crate) fn event(id: &str) -> AuditEvent {
         hidden: 1,
         shown: 2,
         status: 200,
+        approval: String::new(),
     }
 }
 
