@@ -49,7 +49,7 @@ pub fn run() -> ExitCode {
         Command::Serve(options) => block_on(serve::serve(options)),
         Command::Check(options) => check::check(&options, &mut io::stdout()),
         Command::Explain(options) => explain::explain(&options, &mut io::stdout()),
-        Command::Risks(options) => risks::risks(&options, &mut io::stdout()),
+        Command::Risks(options) => block_on(risks::risks(options, &mut io::stdout())),
         Command::Audit(AuditCommand::Export(options)) => block_on(export::export(options)),
         Command::Audit(AuditCommand::Verify(options)) => {
             block_on(verify::verify(options, &mut io::stdout()))

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use gatehold_documents::{Documents, risks};
-use serde_json::Value;
+use gatehold_documents::{Documents, ServerDocument, risks};
+use gatehold_store::Reader;
+use serde_json::{Value, json};
 
 use crate::check::load_directory;
 
@@ -34,6 +35,9 @@ pub struct Source {
     /// Result of `tools/list`, as JSON: the whole answer, its `result`, or the list of tools.
     #[arg(long, value_name = "FILE")]
     pub tools: Option<PathBuf>,
+    /// The file of `gatehold serve`, which may be running: the definitions that filters saw last.
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
 }
 
 /// Prints the tools that have no risk class in the documents, which they might get and why, and what to paste.
@@ -41,36 +45,68 @@ pub struct Source {
 ///
 /// # Errors
 /// When the documents are refused, or the definitions can't be read.
-pub fn risks(options: &Options, out: &mut impl Write) -> anyhow::Result<()> {
+pub async fn risks(options: Options, out: &mut impl Write) -> anyhow::Result<()> {
     let Options {
         config,
         server,
         source,
     } = options;
-    let documents = load_directory(config)?;
-    let Source { tools } = source;
-    let Some(file) = tools else {
-        bail!("give --tools");
-    };
-    let name = chosen(&documents, server.as_deref())?;
-    let document = documents
-        .server(name)
-        .ok_or_else(|| anyhow!("there is no server `{name}`"))?;
-    let tools = read(file)?;
-    write!(out, "{}", risks::review(document, &tools))?;
+    let documents = load_directory(&config)?;
+    match source {
+        Source {
+            tools: Some(file), ..
+        } => {
+            let document = chosen(&documents, server.as_deref())?;
+            write!(out, "{}", risks::review(document, &read(&file)?))?;
+        }
+        Source {
+            data: Some(file), ..
+        } => {
+            let reader = Reader::open(&file).await?;
+            let documents = match &server {
+                Some(_) => vec![chosen(&documents, server.as_deref())?],
+                None => documents.servers.iter().map(|server| &**server).collect(),
+            };
+            for (index, document) in documents.into_iter().enumerate() {
+                let tools = seen(&reader, &document.name).await?;
+                let between = if index == 0 { "" } else { "\n" };
+                write!(out, "{between}{}", risks::review(document, &tools))?;
+            }
+        }
+        Source { .. } => bail!("give --tools or --data"),
+    }
     Ok(())
 }
 
+/// The definitions of a server that filters saw.
+async fn seen(reader: &Reader, server: &str) -> anyhow::Result<Vec<Value>> {
+    let mut tools = Vec::new();
+    for (of, tool, _) in reader.tool_digests().await? {
+        if of != server {
+            continue;
+        }
+        let definition = reader.tool_definition(server, &tool).await?;
+        let definition = definition.and_then(|known| serde_json::from_str(&known.json).ok());
+        // One that was too long to keep has a name at least.
+        tools.push(definition.unwrap_or_else(|| json!({ "name": tool })));
+    }
+    Ok(tools)
+}
+
 /// The server that is meant.
-fn chosen<'a>(documents: &'a Documents, server: Option<&'a str>) -> anyhow::Result<&'a str> {
+fn chosen<'a>(
+    documents: &'a Documents,
+    server: Option<&str>,
+) -> anyhow::Result<&'a ServerDocument> {
     let names = || {
         let names = documents.servers.iter().map(|server| server.name.as_str());
         names.collect::<Vec<_>>().join("`, `")
     };
     match (server, documents.servers.as_slice()) {
-        (Some(name), _) if documents.server(name).is_some() => Ok(name),
-        (Some(name), _) => bail!("there is no server `{name}`: use one of `{}`", names()),
-        (None, [only]) => Ok(&only.name),
+        (Some(name), _) => documents
+            .server(name)
+            .ok_or_else(|| anyhow!("there is no server `{name}`: use one of `{}`", names())),
+        (None, [only]) => Ok(only),
         (None, []) => bail!("the documents name no server: add a Server document"),
         (None, _) => bail!(
             "say which server has these tools: --server with one of `{}`",

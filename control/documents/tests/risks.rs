@@ -169,6 +169,13 @@ fn a_review_shows_what_has_no_class() {
             crm: all 2 tools have a risk class
         "#]],
     );
+    reviewed(
+        "",
+        &[],
+        expect![[r#"
+        crm: no tool is known
+    "#]],
+    );
     // A name that is a pattern would give its class to other tools, and what cannot be seen cannot be judged.
     reviewed(
         "",

@@ -44,6 +44,15 @@ const RULES: &[(&str, &[&str])] = &[
             "gatehold-wire",
         ],
     ),
+    (
+        "gatehold-notify",
+        &[
+            "gatehold-approvals",
+            "gatehold-desk",
+            "gatehold-documents",
+            "gatehold-store",
+        ],
+    ),
     ("gatehold-push", &["gatehold-proto", "gatehold-wire"]),
     ("gatehold-api", &[]),
     ("gatehold-approvals", &["gatehold-engine"]),
@@ -66,6 +75,7 @@ const RULES: &[(&str, &[&str])] = &[
             "gatehold-documents",
             "gatehold-engine",
             "gatehold-identity",
+            "gatehold-notify",
             "gatehold-proto",
             "gatehold-push",
             "gatehold-store",

@@ -104,6 +104,9 @@ impl RiskReview {
 impl fmt::Display for RiskReview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (server, tools) = (&self.server, self.tools);
+        if tools == 0 {
+            return writeln!(f, "{server}: no tool is known");
+        }
         if self.without.is_empty() {
             return writeln!(f, "{server}: all {tools} tools have a risk class");
         }
