@@ -1,50 +1,68 @@
 //! What is in force: the last good documents and keys, and the snapshot made of them.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gatehold_api::Metrics;
+use gatehold_desk::Desk;
 use gatehold_documents::{Documents, IssuerDocument, Loader};
-use gatehold_push::Snapshot;
+use gatehold_push::{Resources, Snapshot};
 use gatehold_store::Secret;
+use gatehold_wire::SERVER_TYPE_URL;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::directory::Files;
-use crate::keys::{Found, Keeper, Wanted};
+use crate::keys::{Found, Held, Keeper, Wanted};
 use crate::resources::Encoder;
 use crate::watch::Reading;
 
 /// Why what is on disk is not in force; `None` when it is.
 pub type Refusal = Option<String>;
 
+/// The documents in force, and the keys of their issuers as they were fetched last: what the console and the webhooks
+/// go by.
+#[derive(Clone, Debug, Default)]
+pub struct Published {
+    /// `None` until something is in force.
+    pub documents: Option<Arc<Documents>>,
+    /// JWK Sets by the name of the issuer's document; without those that were never fetched.
+    pub keys: Arc<HashMap<String, Arc<str>>>,
+}
+
+/// Where what comes into force is published.
+#[derive(Debug)]
+pub struct Outlets {
+    /// What filters are pushed.
+    pub snapshots: watch::Sender<Snapshot>,
+    /// Why something does not come into force.
+    pub refusals: watch::Sender<Refusal>,
+    /// For the rest of control.
+    pub published: watch::Sender<Published>,
+    /// Approvals are bound to the policy that is in force.
+    pub desk: Desk,
+}
+
 /// The one place where documents and keys meet; every change of either makes a new snapshot.
 #[derive(Debug)]
 pub struct InForce {
-    documents: Option<Documents>,
+    documents: Option<Arc<Documents>>,
     binding_key: Secret,
     /// What was compiled before, so that a change costs what it changes.
     loader: Loader,
     encoder: Encoder,
     keeper: Keeper,
     metrics: Metrics,
-    snapshots: watch::Sender<Snapshot>,
-    refusals: watch::Sender<Refusal>,
+    outlets: Outlets,
 }
 
 impl InForce {
-    /// Nothing is in force yet. What comes into force is published to `snapshots`, and why something
-    /// does not is told to `refusals`. `binding_key` goes to the filters with every server.
-    pub fn new(
-        binding_key: Secret,
-        keeper: Keeper,
-        metrics: Metrics,
-        snapshots: watch::Sender<Snapshot>,
-        refusals: watch::Sender<Refusal>,
-    ) -> Self {
+    /// Nothing is in force yet. What comes into force is published to `outlets`. `binding_key` goes to the filters with every server.
+    pub fn new(binding_key: Secret, keeper: Keeper, metrics: Metrics, outlets: Outlets) -> Self {
         Self {
             documents: None,
             loader: Loader::default(),
@@ -52,8 +70,7 @@ impl InForce {
             binding_key,
             keeper,
             metrics,
-            snapshots,
-            refusals,
+            outlets,
         }
     }
 
@@ -131,8 +148,8 @@ impl InForce {
         let (servers, issuers, policies) = (servers.len(), issuers.len(), *policies);
         self.metrics
             .documents_applied(version, servers as u64, issuers as u64, policies as u64);
-        self.refusals.send_replace(None);
-        self.documents = Some(documents);
+        self.outlets.refusals.send_replace(None);
+        self.documents = Some(Arc::new(documents));
         self.publish();
         let [read_us, compile_us, encode_us] =
             [read, compile, start.elapsed()].map(|time| time.as_micros() as u64);
@@ -145,7 +162,7 @@ impl InForce {
     fn refuse(&self, why: String, problems: u64) {
         self.metrics.documents_refused(problems);
         // Said to those who ask before it is said in the log: who has read the one may ask for the other.
-        self.refusals.send_replace(Some(why));
+        self.outlets.refusals.send_replace(Some(why));
         if self.documents.is_some() {
             error!(
                 problems,
@@ -168,7 +185,23 @@ impl InForce {
         let encoded = self.encoder.resources(documents, key, held);
         match encoded {
             Ok(new) => {
-                self.snapshots.send_if_modified(|snapshot| {
+                let keys = documents.issuers.iter().filter_map(|issuer| {
+                    match self.keeper.held(&issuer.name) {
+                        Held::Keys(keys) => Some((issuer.name.clone(), keys)),
+                        Held::NotYet | Held::Replaced => None,
+                    }
+                });
+                self.outlets.published.send_replace(Published {
+                    documents: Some(documents.clone()),
+                    keys: Arc::new(keys.collect()),
+                });
+                let console = documents.console.as_ref();
+                self.outlets
+                    .desk
+                    .console(console.map(|console| console.url.clone()));
+                // Before any filter can know of it: what a filter asks by a policy the desk does not know is refused.
+                self.outlets.desk.policy(versions(&new));
+                self.outlets.snapshots.send_if_modified(|snapshot| {
                     let is_new = snapshot.as_deref() != Some(&new);
                     if is_new {
                         *snapshot = Some(Arc::new(new));
@@ -180,6 +213,14 @@ impl InForce {
             Err(problem) => error!(%problem, "the documents can't be pushed"),
         }
     }
+}
+
+/// The version of each server's resource.
+fn versions(resources: &Resources) -> HashMap<String, String> {
+    resources
+        .of_type(SERVER_TYPE_URL)
+        .map(|(name, resource)| (name.to_owned(), resource.version.to_string()))
+        .collect()
 }
 
 fn wanted(issuer: &IssuerDocument) -> (String, Wanted) {

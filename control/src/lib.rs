@@ -11,6 +11,7 @@ pub mod command_line;
 pub mod directory;
 pub mod explain;
 pub mod export;
+pub mod hold_service;
 pub mod in_force;
 pub mod keys;
 pub mod limits;

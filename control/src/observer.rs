@@ -1,9 +1,10 @@
-//! Counts what happens on the push streams.
+//! Counts what happens on the push streams and at the desk.
 
 use std::any::Any;
 use std::time::Duration;
 
 use gatehold_api::{Metrics, Resource, Stream};
+use gatehold_approvals::{Counts, State};
 use gatehold_push::Observer;
 use gatehold_wire::{ISSUER_TYPE_URL, SERVER_TYPE_URL};
 
@@ -32,6 +33,41 @@ impl Observer for PushMetrics {
         if let Some(resource) = resource(type_url) {
             self.0.nacked(resource, resources as u64);
         }
+    }
+}
+
+/// Tells the metrics what happens at the desk.
+#[derive(Clone, Debug)]
+pub struct DeskMetrics(pub Metrics);
+
+impl gatehold_desk::Observer for DeskMetrics {
+    fn open(&self, counts: Counts) {
+        let Counts {
+            pending,
+            approved,
+            waiting,
+        } = counts;
+        self.0
+            .approvals_open(pending as u64, approved as u64, waiting as u64);
+    }
+
+    fn moved(&self, state: State) {
+        self.0.approval_moved(state.as_str());
+    }
+
+    fn claimed(&self, after: Duration) {
+        self.0.approval_claimed(after);
+    }
+
+    fn written(&self, events: u64, head: u64) {
+        if events > 0 {
+            self.0.audit_stored(events, 0);
+        }
+        self.0.audit_head(head);
+    }
+
+    fn failed(&self) {
+        self.0.approvals_failed();
     }
 }
 

@@ -9,6 +9,7 @@ use std::{fs, io};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use gatehold_api::{ApiState, Metrics, Readiness};
+use gatehold_desk::{Desk, Settings};
 use gatehold_push::{Fleet, PushService};
 use gatehold_store::Store;
 use serde_json::json;
@@ -22,11 +23,12 @@ use tonic::transport::server::TcpIncoming;
 use tracing::{info, warn};
 
 use crate::audit_service::AuditService;
-use crate::in_force::InForce;
+use crate::hold_service::HoldService;
+use crate::in_force::{InForce, Outlets, Published};
 use crate::keys::{Fetcher, Keeper};
 use crate::limits;
 use crate::logging::{self, LogFormat};
-use crate::observer::PushMetrics;
+use crate::observer::{DeskMetrics, PushMetrics};
 use crate::signals::EndSignals;
 use crate::watch::follow;
 
@@ -84,6 +86,11 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
     let store = Store::open(&data).await?;
     metrics.audit_head(store.head().await?.sequence);
+    let settings = Settings {
+        observer: Arc::new(DeskMetrics(metrics.clone())),
+        ..Settings::default()
+    };
+    let desk = Desk::open(&store, settings, shutdown.clone()).await?;
     limits::raise_open_files();
     let grpc_listener = bind(grpc, "--grpc")?;
     let http_listener = bind(http, "--http")?;
@@ -91,6 +98,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
 
     let (snapshots, snapshot) = watch::channel(None);
     let (refusals, refusal) = watch::channel(Some("the documents were not read yet".to_owned()));
+    let (published, _in_force) = watch::channel(Published::default());
     let (reading_sender, readings) = mpsc::channel(1);
     let (found_sender, found) = mpsc::channel(16);
     let keeper = Keeper::new(Fetcher::new()?, metrics.clone(), found_sender);
@@ -98,19 +106,25 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         store.binding_key().clone(),
         keeper,
         metrics.clone(),
-        snapshots,
-        refusals,
+        Outlets {
+            snapshots,
+            refusals,
+            published,
+            desk: desk.clone(),
+        },
     );
 
     let fleet = Arc::new(Fleet::default());
     let observer = Arc::new(PushMetrics(metrics.clone()));
     let push = PushService::new(snapshot.clone(), fleet, observer, shutdown.clone());
     let audit = AuditService::new(store.clone(), metrics.clone(), shutdown.clone());
+    let holds = HoldService::new(desk, metrics.clone(), shutdown.clone());
     let grpc_server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .add_service(push.into_server())
         .add_service(audit.into_server())
+        .add_service(holds.into_server())
         .serve_with_incoming_shutdown(
             TcpIncoming::from(grpc_listener).with_nodelay(Some(true)),
             shutdown.clone().cancelled_owned(),

@@ -11,6 +11,8 @@ pub enum Stream {
     Policy,
     /// Audit events come in, acknowledgements go back.
     Audit,
+    /// Calls that wait come in, decisions go back.
+    Hold,
 }
 
 /// Type of a pushed resource.
@@ -27,6 +29,7 @@ impl EncodeLabelValue for Stream {
         encoder.write_str(match self {
             Self::Policy => "policy",
             Self::Audit => "audit",
+            Self::Hold => "hold",
         })
     }
 }
@@ -58,6 +61,11 @@ pub(crate) struct KindLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct ResultLabel {
     pub(crate) result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct StateLabel {
+    pub(crate) state: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

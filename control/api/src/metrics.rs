@@ -1,7 +1,8 @@
 //! The metrics of control.
 
 use crate::labels::{
-    IssuerLabel, KindLabel, Resource, ResourceLabel, ResultLabel, Stream, StreamLabel, VersionLabel,
+    IssuerLabel, KindLabel, Resource, ResourceLabel, ResultLabel, StateLabel, Stream, StreamLabel,
+    VersionLabel,
 };
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -19,6 +20,25 @@ use std::time::{Duration, Instant};
 /// Seconds from a push to its ACK; a policy change has to be in force everywhere within one.
 const ACK_BUCKETS: [f64; 11] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
+
+/// Seconds from the decision of an approval to the claim of its call: at once when the client waits, minutes when it
+/// comes back.
+const CLAIM_BUCKETS: [f64; 13] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 120.0, 600.0,
+];
+
+/// The states of an approval that is open.
+const OPEN_STATES: [&str; 2] = ["pending", "approved"];
+/// All states of an approval.
+const STATES: [&str; 7] = [
+    "pending",
+    "approved",
+    "used",
+    "denied",
+    "expired",
+    "withdrawn",
+    "superseded",
 ];
 
 /// The metrics of control. A clone is a handle to the same metrics.
@@ -58,6 +78,11 @@ struct Inner {
     audit_dropped: Counter,
     audit_failures: Counter,
     audit_head: Gauge,
+    approvals: Family<StateLabel, Gauge>,
+    approvals_moved: Family<StateLabel, Counter>,
+    approvals_waiting: Gauge,
+    approvals_failures: Counter,
+    claim_latency: Option<Histogram>,
 }
 
 impl Metrics {
@@ -66,6 +91,7 @@ impl Metrics {
         let latency = Histogram::new(ACK_BUCKETS);
         let mut inner = Inner {
             ack_latency: Some(latency.clone()),
+            claim_latency: Some(Histogram::new(CLAIM_BUCKETS)),
             ..Inner::default()
         };
         let mut all = Registry::with_prefix("gatehold");
@@ -153,10 +179,18 @@ impl Metrics {
             "Sequence of the newest audit event in the chain",
             inner.audit_head.clone(),
         );
+        register_approvals(&mut all, &inner);
         inner.registry = all;
 
         // A series that only appears with the first event hides the step from 0 to 1 from `rate()`.
-        for stream in [Stream::Policy, Stream::Audit] {
+        for state in OPEN_STATES {
+            inner.approvals.get_or_create_owned(&StateLabel { state });
+        }
+        for state in STATES {
+            let label = StateLabel { state };
+            inner.approvals_moved.get_or_create_owned(&label);
+        }
+        for stream in [Stream::Policy, Stream::Audit, Stream::Hold] {
             inner.streams.get_or_create_owned(&StreamLabel { stream });
         }
         for resource in [Resource::Server, Resource::Issuer] {
@@ -304,6 +338,36 @@ impl Metrics {
         head.fetch_max(gauge(sequence), Ordering::Relaxed);
     }
 
+    /// So many approvals are pending and approved, and so many clients wait for them.
+    pub fn approvals_open(&self, pending: u64, approved: u64, waiting: u64) {
+        for (state, count) in OPEN_STATES.into_iter().zip([pending, approved]) {
+            let label = StateLabel { state };
+            let open = self.inner.approvals.get_or_create_owned(&label);
+            open.set(gauge(count));
+        }
+        self.inner.approvals_waiting.set(gauge(waiting));
+    }
+
+    /// An approval came to a state, by its lower-case name.
+    pub fn approval_moved(&self, state: &str) {
+        if let Some(state) = STATES.into_iter().find(|known| *known == state) {
+            let label = StateLabel { state };
+            self.inner.approvals_moved.get_or_create_owned(&label).inc();
+        }
+    }
+
+    /// A call was let through, this long after it was approved.
+    pub fn approval_claimed(&self, after: Duration) {
+        if let Some(histogram) = &self.inner.claim_latency {
+            histogram.observe(after.as_secs_f64());
+        }
+    }
+
+    /// What was done to approvals could not be written, and so was not done.
+    pub fn approvals_failed(&self) {
+        self.inner.approvals_failures.inc();
+    }
+
     /// Everything in the OpenMetrics text format 1.0.0.
     ///
     /// # Errors
@@ -334,6 +398,37 @@ impl Metrics {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner),
         )
+    }
+}
+
+fn register_approvals(all: &mut Registry, inner: &Inner) {
+    all.register(
+        "approvals",
+        "Approvals that are open, by state",
+        inner.approvals.clone(),
+    );
+    all.register(
+        "approval_moves",
+        "Approvals that came to a state",
+        inner.approvals_moved.clone(),
+    );
+    all.register(
+        "approvals_waiting",
+        "Clients that wait for an approval",
+        inner.approvals_waiting.clone(),
+    );
+    all.register(
+        "approval_failures",
+        "Times that changes of approvals could not be written",
+        inner.approvals_failures.clone(),
+    );
+    if let Some(latency) = &inner.claim_latency {
+        all.register_with_unit(
+            "approval_claim",
+            "From the decision of an approval to the claim of its call",
+            Unit::Seconds,
+            latency.clone(),
+        );
     }
 }
 
