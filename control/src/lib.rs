@@ -8,6 +8,7 @@
 pub mod audit_service;
 pub mod check;
 pub mod command_line;
+pub mod console;
 pub mod directory;
 pub mod explain;
 pub mod export;
@@ -23,5 +24,6 @@ pub mod serve;
 pub mod signals;
 pub mod verify;
 pub mod watch;
+pub mod webhooks;
 
 pub use command_line::run;

@@ -1,5 +1,6 @@
 //! `gatehold serve`: everything that control is, wired together.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tonic::transport::server::TcpIncoming;
 use tracing::{info, warn};
 
 use crate::audit_service::AuditService;
+use crate::console;
 use crate::hold_service::HoldService;
 use crate::in_force::{InForce, Outlets, Published};
 use crate::keys::{Fetcher, Keeper};
@@ -31,6 +33,7 @@ use crate::logging::{self, LogFormat};
 use crate::observer::{DeskMetrics, PushMetrics};
 use crate::signals::EndSignals;
 use crate::watch::follow;
+use crate::webhooks;
 
 /// A connection on which nothing comes for this long is asked whether it lives …
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
@@ -55,6 +58,9 @@ pub struct Options {
     /// Address for /healthz, /readyz and /metrics.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:18001")]
     pub http: SocketAddr,
+    /// Address of the console, where people sign in and decide about calls that wait, and of its HTTP API.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:18002")]
+    pub console: SocketAddr,
     /// File for audit events; made when it is missing.
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
@@ -75,6 +81,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         config,
         grpc,
         http,
+        console,
         data,
         log_format,
         ports_file,
@@ -94,11 +101,13 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     limits::raise_open_files();
     let grpc_listener = bind(grpc, "--grpc")?;
     let http_listener = bind(http, "--http")?;
+    let console_listener = bind(console, "--console")?;
     let (grpc, http) = (grpc_listener.local_addr()?, http_listener.local_addr()?);
+    let console = console_listener.local_addr()?;
 
     let (snapshots, snapshot) = watch::channel(None);
     let (refusals, refusal) = watch::channel(Some("the documents were not read yet".to_owned()));
-    let (published, _in_force) = watch::channel(Published::default());
+    let (published, in_force_now) = watch::channel(Published::default());
     let (reading_sender, readings) = mpsc::channel(1);
     let (found_sender, found) = mpsc::channel(16);
     let keeper = Keeper::new(Fetcher::new()?, metrics.clone(), found_sender);
@@ -114,6 +123,19 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         },
     );
 
+    let console_server = console::serve(
+        console_listener,
+        desk.clone(),
+        in_force_now.clone(),
+        shutdown.clone(),
+    );
+    let webhooks = webhooks::tell(
+        data.clone(),
+        desk.clone(),
+        metrics.clone(),
+        in_force_now,
+        shutdown.clone(),
+    );
     let fleet = Arc::new(Fleet::default());
     let observer = Arc::new(PushMetrics(metrics.clone()));
     let push = PushService::new(snapshot.clone(), fleet, observer, shutdown.clone());
@@ -151,10 +173,15 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let mut parts = JoinSet::new();
     parts.spawn(async move { grpc_server.await.context("the gRPC server failed") });
     parts.spawn(async move { http_server.await.context("the HTTP server failed") });
-    info!(%grpc, %http, "ready");
+    parts.spawn(console_server);
+    parts.spawn(webhooks);
+    info!(%grpc, %http, %console, "ready");
     if let Some(file) = ports_file {
-        write_ports(&file, grpc, http)
-            .with_context(|| format!("cannot write `{}`", file.display()))?;
+        write_ports(
+            &file,
+            [("grpc", grpc), ("http", http), ("console", console)],
+        )
+        .with_context(|| format!("cannot write `{}`", file.display()))?;
     }
     parts.spawn(ok(follow(config, reading_sender, shutdown.clone())));
     parts.spawn(ok(in_force.run(readings, found, shutdown.clone())));
@@ -207,8 +234,11 @@ async fn ok(part: impl Future<Output = ()>) -> anyhow::Result<()> {
 }
 
 /// Whoever waits for the file must never see half of it.
-fn write_ports(file: &Path, grpc: SocketAddr, http: SocketAddr) -> io::Result<()> {
-    let ports = json!({ "grpc": grpc.to_string(), "http": http.to_string() });
+fn write_ports(file: &Path, ports: [(&str, SocketAddr); 3]) -> io::Result<()> {
+    let ports: BTreeMap<_, _> = ports
+        .map(|(name, address)| (name, address.to_string()))
+        .into();
+    let ports = json!(ports);
     let unfinished = file.with_extension("unfinished");
     fs::write(&unfinished, format!("{ports}\n"))?;
     fs::rename(unfinished, file)

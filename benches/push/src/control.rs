@@ -139,6 +139,7 @@ async fn launch(
     let mut child = Command::new(program)
         .args(["serve", "--log-format", "json"])
         .args(["--grpc", &grpc.to_string(), "--http", &http.to_string()])
+        .args(["--console", "127.0.0.1:0"])
         .arg("--config")
         .arg(folder.join("documents"))
         .arg("--data")

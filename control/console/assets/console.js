@@ -44,8 +44,6 @@ function renew(page) {
     // A form stays as long as it means the same: somebody may be writing in it.
     const isForm = part.querySelector('textarea') !== null;
     if (isForm && part.dataset.key === now.dataset.key) continue;
-    const searched = part.querySelector('input[type=search]');
-    if (searched && document.activeElement === searched) continue;
     const focused = part.contains(document.activeElement) ? document.activeElement.closest('[data-row]')?.dataset.row : undefined;
     const known = new Set([...part.querySelectorAll('[data-row]')].map((row) => row.dataset.row));
     const had = part.contains(document.activeElement);
@@ -112,6 +110,8 @@ function follow() {
     wasLost = true;
     say('Connecting again …', true);
   });
+  // Who waits at this moment is no news of its own.
+  setInterval(() => { if (!document.hidden) refresh(); }, 15_000);
   window.addEventListener('pagehide', () => stream.close());
   window.addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
 }

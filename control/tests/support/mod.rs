@@ -80,6 +80,8 @@ impl Serving {
                 "127.0.0.1:0",
                 "--http",
                 "127.0.0.1:0",
+                "--console",
+                "127.0.0.1:0",
                 "--config",
             ])
             .arg(config)

@@ -70,6 +70,7 @@ const RULES: &[(&str, &[&str])] = &[
         "gatehold",
         &[
             "gatehold-api",
+            "gatehold-console",
             "gatehold-approvals",
             "gatehold-desk",
             "gatehold-documents",

@@ -2,7 +2,7 @@
 
 use gatehold_approvals::{Approval, Mechanism, RunState, State};
 
-use super::time::{Moment, left};
+use super::time::Moment;
 
 /// How something is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,13 +54,10 @@ pub fn headline(approval: &Approval) -> (&'static str, Tone) {
 pub fn outcome(approval: &Approval, now_millis: u64) -> String {
     let server = &approval.call.server;
     match approval.state {
-        State::Pending => match approval.expires_unix_millis.checked_sub(now_millis) {
-            Some(_) => format!(
-                "Nothing happens until somebody decides. Time left: {}.",
-                left(now_millis, approval.expires_unix_millis)
-            ),
-            None => "Its time is over; it is about to expire.".to_owned(),
-        },
+        State::Pending if approval.expires_unix_millis < now_millis => {
+            "Its time is over; it is about to expire.".to_owned()
+        }
+        State::Pending => "Nothing happens until it is decided.".to_owned(),
         State::Approved => approved(approval),
         State::Used => match &approval.run {
             None => "The call was let through. What became of it is not known yet.".to_owned(),

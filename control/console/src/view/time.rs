@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn spans() {
-        let check = |millis, expected: &str| assert_eq!(left(1000, 1000 + millis), expected);
+        let check = |millis: u64, expected: &str| assert_eq!(left(1000, 1000 + millis), expected);
         check(0, "0 s");
         check(59_999, "59 s");
         check(60_000, "1 min");
