@@ -350,7 +350,8 @@ async fn read(store: &Store, settings: &Settings) -> Result<Book, StoreError> {
     for (server, tool, digest) in store.tool_digests().await? {
         book.take_up_definition(&server, &tool, digest);
     }
-    for saved in store.open_approvals().await? {
+    let ended_after = now.saturating_sub(settings.limits.ended);
+    for saved in store.live_approvals(ended_after).await? {
         book.take_up(saved, now);
     }
     Ok(book)

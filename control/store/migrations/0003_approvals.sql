@@ -32,6 +32,7 @@ CREATE TABLE approval (
 ) STRICT;
 
 CREATE INDEX approval_state ON approval (state, number);
+CREATE INDEX approval_ended ON approval (ended_unix_millis) WHERE ended_unix_millis IS NOT NULL;
 CREATE INDEX approval_target ON approval (server, target, number);
 
 CREATE TABLE approval_vote (

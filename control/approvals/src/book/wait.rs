@@ -188,6 +188,14 @@ impl Book {
         let Some(entry) = self.entries.get_mut(&approval) else {
             return refused("the approval is gone; try again");
         };
+        if entry.chain(&wait.waiter).is_some() {
+            // Its client has come back by another request since.
+            return Err((
+                Some(approval),
+                Outcome::Replayed,
+                "this request waits no longer",
+            ));
+        }
         if entry.chains.len() >= most {
             return refused("too many identical calls wait for an approval");
         }

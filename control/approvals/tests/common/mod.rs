@@ -14,6 +14,7 @@ use gatehold_engine::Approval as Requirement;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Table {
     pub(crate) rows: BTreeMap<ApprovalId, Saved>,
+    ended: BTreeMap<ApprovalId, u64>,
     pub(crate) definitions: HashMap<(String, String), [u8; 32]>,
 }
 
@@ -60,6 +61,9 @@ impl Table {
                 reason,
                 at_unix_millis,
             } => {
+                if !state.is_open() {
+                    self.ended.insert(approval.clone(), at_unix_millis);
+                }
                 let approval = &mut self.row(&approval).approval;
                 approval.state = state;
                 approval.ended_reason = reason;
@@ -87,12 +91,13 @@ impl Table {
     }
 
     pub(crate) fn book(&self, limits: Limits, now: u64) -> Book {
-        let mut book = Book::new(limits, now);
+        let mut book = Book::new(limits.clone(), now);
         for ((server, tool), digest) in &self.definitions {
             book.take_up_definition(server, tool, *digest);
         }
         for saved in self.rows.values() {
-            if saved.approval.state.is_open() {
+            let ended = self.ended.get(&saved.approval.id);
+            if ended.is_none_or(|ended| ended + limits.ended > now) {
                 book.take_up(saved.clone(), now);
             }
         }

@@ -152,30 +152,50 @@ impl Reader {
         }))
     }
 
-    /// What a book takes all open approvals up from.
+    /// What a book takes all approvals up from that are open, or have ended after that time.
     ///
     /// # Errors
     /// When the file can't be read.
-    pub async fn open_approvals(&self) -> Result<Vec<Saved>, StoreError> {
-        const OPEN: &str = "state IN ('pending', 'approved')";
+    pub async fn live_approvals(&self, ended_after: u64) -> Result<Vec<Saved>, StoreError> {
+        // Both parts have an index.
+        let live = |query: &mut QueryBuilder<Sqlite>| {
+            query
+                .push("(state IN ('pending', 'approved') OR ended_unix_millis > ")
+                .push_bind(super::write::signed(ended_after))
+                .push(")");
+        };
         let mut connection = self.connection().await?;
-        let mut query = QueryBuilder::new("SELECT approval_chain.* FROM approval_chain");
-        query
-            .push(" JOIN approval ON approval.id = approval_chain.approval WHERE ")
-            .push(OPEN);
+        let mut query = QueryBuilder::new(
+            "SELECT approval_chain.* FROM approval_chain
+             JOIN approval ON approval.id = approval_chain.approval WHERE ",
+        );
+        live(&mut query);
         let mut chains: HashMap<String, Vec<SavedChain>> = HashMap::new();
         for row in query.build().fetch_all(&mut *connection).await? {
             let of = chains.entry(row.try_get("approval")?).or_default();
             of.push(chain(&row)?);
         }
-        let mut query = QueryBuilder::new("SELECT approval_vote.* FROM approval_vote");
-        query
-            .push(" JOIN approval ON approval.id = approval_vote.approval WHERE ")
-            .push(OPEN)
-            .push(" ORDER BY approval_vote.approval, approval_vote.number");
+        let mut query = QueryBuilder::new(
+            "SELECT approval_vote.* FROM approval_vote
+             JOIN approval ON approval.id = approval_vote.approval WHERE ",
+        );
+        live(&mut query);
+        query.push(" ORDER BY approval_vote.approval, approval_vote.number");
         let mut votes = votes_of(&query.build().fetch_all(&mut *connection).await?)?;
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM approval WHERE ");
-        query.push(OPEN).push(" ORDER BY number");
+        let mut query = QueryBuilder::new(
+            "SELECT approval_grant.* FROM approval_grant
+             JOIN approval ON approval.id = approval_grant.approval WHERE ",
+        );
+        live(&mut query);
+        query.push(" ORDER BY approval_grant.approval, approval_grant.number");
+        let mut grants: HashMap<String, Grant> = HashMap::new();
+        for row in query.build().fetch_all(&mut *connection).await? {
+            // The last one stays.
+            grants.insert(row.try_get("approval")?, read_grant(&row)?);
+        }
+        let mut query = QueryBuilder::new("SELECT * FROM approval WHERE ");
+        live(&mut query);
+        query.push(" ORDER BY approval.number");
         let rows = query.build().fetch_all(&mut *connection).await?;
         let saved = |row: &SqliteRow| -> Result<Saved, sqlx::Error> {
             let mut approval = approval(row)?;
@@ -183,8 +203,8 @@ impl Reader {
             approval.votes = votes.remove(approval.id.as_str()).unwrap_or_default();
             Ok(Saved {
                 chains: chains.remove(approval.id.as_str()).unwrap_or_default(),
+                grant: grants.remove(approval.id.as_str()),
                 approval,
-                grant: None,
             })
         };
         Ok(rows.iter().map(saved).collect::<Result<_, _>>()?)
