@@ -69,6 +69,12 @@ pub(crate) struct StateLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct WebhookLabel {
+    pub(crate) webhook: String,
+    pub(crate) result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct VersionLabel {
     pub(crate) version: String,
 }

@@ -2,7 +2,7 @@
 
 use crate::labels::{
     IssuerLabel, KindLabel, Resource, ResourceLabel, ResultLabel, StateLabel, Stream, StreamLabel,
-    VersionLabel,
+    VersionLabel, WebhookLabel,
 };
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -83,6 +83,7 @@ struct Inner {
     approvals_waiting: Gauge,
     approvals_failures: Counter,
     claim_latency: Option<Histogram>,
+    webhook_messages: Family<WebhookLabel, Counter>,
 }
 
 impl Metrics {
@@ -363,6 +364,18 @@ impl Metrics {
         }
     }
 
+    /// An attempt to tell a webhook came to `delivered`, `failed` (it is made again) or `given_up`.
+    pub fn webhook_told(&self, webhook: &str, result: &'static str) {
+        let label = WebhookLabel {
+            webhook: webhook.to_owned(),
+            result,
+        };
+        self.inner
+            .webhook_messages
+            .get_or_create_owned(&label)
+            .inc();
+    }
+
     /// What was done to approvals could not be written, and so was not done.
     pub fn approvals_failed(&self) {
         self.inner.approvals_failures.inc();
@@ -402,6 +415,11 @@ impl Metrics {
 }
 
 fn register_approvals(all: &mut Registry, inner: &Inner) {
+    all.register(
+        "webhook_messages",
+        "Attempts to tell a webhook, by what came of them",
+        inner.webhook_messages.clone(),
+    );
     all.register(
         "approvals",
         "Approvals that are open, by state",
