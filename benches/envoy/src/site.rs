@@ -57,7 +57,7 @@ impl Desk {
             .folder
             .join(format!("control-{name}-{}", rules.count()));
         let jwks = ground.keys.jwks().to_string();
-        let documents = Documents::create(folder.join("documents"), 0, 0, &jwks)?;
+        let documents = Documents::create(folder.join("documents"), 0, 0, 0, &jwks)?;
         documents.write("servers.yaml", policy::servers())?;
         documents.write("policy.yaml", &policy::policy(full, rules))?;
         let control = Control::start(ground.tools, &folder, 0, 0).await?;

@@ -17,6 +17,8 @@ pub mod defaults {
     pub const CONTROL_GRPC: u16 = 18000;
     /// Control's HTTP.
     pub const CONTROL_HTTP: u16 = 18001;
+    /// Control's console.
+    pub const CONSOLE: u16 = 18002;
     /// The OpenID provider.
     pub const PROVIDER: u16 = 10083;
     /// The MCP server `crm`.

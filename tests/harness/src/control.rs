@@ -18,8 +18,18 @@ pub struct Control {
     place: Place,
     program: PathBuf,
     folder: PathBuf,
-    grpc: SocketAddr,
-    http: SocketAddr,
+    ports: Ports,
+}
+
+/// Where control listens on this machine; 0 lets it choose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// The push, audit and hold services.
+    pub grpc: u16,
+    /// Health, readiness and metrics.
+    pub http: u16,
+    /// The console and its API.
+    pub console: u16,
 }
 
 impl Control {
@@ -33,7 +43,12 @@ impl Control {
         grpc: u16,
         http: u16,
     ) -> Result<Self, HarnessError> {
-        Self::start_in(&Place::Processes, tools, folder, grpc, http).await
+        let ports = Ports {
+            grpc,
+            http,
+            console: 0,
+        };
+        Self::start_in(&Place::Processes, tools, folder, ports).await
     }
 
     /// As [`Control::start`], where `place` says.
@@ -44,32 +59,34 @@ impl Control {
         place: &Place,
         tools: &Tools,
         folder: &Path,
-        grpc: u16,
-        http: u16,
+        ports: Ports,
     ) -> Result<Self, HarnessError> {
-        let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
-        let (process, grpc, http) =
-            launch(place, &tools.gatehold, folder, local(grpc), local(http)).await?;
+        let (process, ports) = launch(place, &tools.gatehold, folder, ports).await?;
         Ok(Self {
             process,
             place: place.clone(),
             program: tools.gatehold.clone(),
             folder: folder.to_path_buf(),
-            grpc,
-            http,
+            ports,
         })
     }
 
-    /// Port of the push and audit services.
+    /// Port of the push, audit and hold services.
     #[must_use]
     pub fn grpc_port(&self) -> u16 {
-        self.grpc.port()
+        self.ports.grpc
     }
 
     /// Port of health, readiness and metrics.
     #[must_use]
     pub fn http_port(&self) -> u16 {
-        self.http.port()
+        self.ports.http
+    }
+
+    /// Port of the console and its API.
+    #[must_use]
+    pub fn console_port(&self) -> u16 {
+        self.ports.console
     }
 
     /// Its process id, while it runs.
@@ -137,9 +154,7 @@ impl Control {
     /// As [`Control::start`].
     pub async fn restart(&mut self) -> Result<(), HarnessError> {
         let (place, program) = (&self.place, &self.program);
-        self.process = launch(place, program, &self.folder, self.grpc, self.http)
-            .await?
-            .0;
+        self.process = launch(place, program, &self.folder, self.ports).await?.0;
         Ok(())
     }
 
@@ -181,31 +196,43 @@ async fn launch(
     place: &Place,
     program: &Path,
     folder: &Path,
-    grpc: SocketAddr,
-    http: SocketAddr,
-) -> Result<(Process, SocketAddr, SocketAddr), HarnessError> {
+    wanted: Ports,
+) -> Result<(Process, Ports), HarnessError> {
     let ports = folder.join("control-ports.json");
     let _ = std::fs::remove_file(&ports);
     let mut start = command(program, ["serve"]);
     start.arg("--config").arg(folder.join("documents"));
-    start.args(["--grpc", &grpc.to_string(), "--http", &http.to_string()]);
+    for (option, port) in [
+        ("--grpc", wanted.grpc),
+        ("--http", wanted.http),
+        ("--console", wanted.console),
+    ] {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        start.args([option, &address.to_string()]);
+    }
     start
         .arg("--data")
         .arg(data(folder))
         .arg("--ports-file")
         .arg(&ports);
     let mut process = Process::start_in(place, "control", folder, start).await?;
-    let (grpc, http) = process
+    let ports = process
         .ready(async |_| {
             let text = std::fs::read_to_string(&ports).map_err(|error| error.to_string())?;
             let said: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-            let address = |name: &str| {
+            let port = |name: &str| {
                 let text = said.get(name).and_then(Value::as_str).unwrap_or_default();
-                text.parse::<SocketAddr>()
+                let address = text.parse::<SocketAddr>();
+                address
+                    .map(|address| address.port())
                     .map_err(|_| format!("its ports file says {said}"))
             };
-            Ok((address("grpc")?, address("http")?))
+            Ok(Ports {
+                grpc: port("grpc")?,
+                http: port("http")?,
+                console: port("console")?,
+            })
         })
         .await?;
-    Ok((process, grpc, http))
+    Ok((process, ports))
 }

@@ -22,6 +22,7 @@ impl Documents {
         folder: PathBuf,
         gateway: u16,
         provider: u16,
+        console: u16,
         jwks: &str,
     ) -> Result<Self, HarnessError> {
         fs::create_dir_all(&folder).map_err(HarnessError::io("create the documents' folder"))?;
@@ -29,6 +30,7 @@ impl Documents {
         let replacements = vec![
             (local(defaults::PROVIDER), local(provider)),
             (local(defaults::GATEWAY), local(gateway)),
+            (local(defaults::CONSOLE), local(console)),
             ("${JWKS}".to_owned(), jwks.to_owned()),
         ];
         Ok(Self {
@@ -44,7 +46,7 @@ impl Documents {
     }
 
     /// Writes a document, or replaces it, in one step. In `text`, `http://127.0.0.1:10000` becomes the gateway,
-    /// `http://127.0.0.1:10083` the OpenID provider, and `${JWKS}` the keys of the test tokens.
+    /// `http://127.0.0.1:10083` the OpenID provider, `http://127.0.0.1:18002` the console, and `${JWKS}` the keys of the test tokens.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -112,16 +114,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         // The gateway sits where the provider would, and the other way round.
         let documents =
-            Documents::create(folder.path().join("d"), 10083, 10000, r#"{"keys":[]}"#).unwrap();
+            Documents::create(folder.path().join("d"), 10083, 10000, 9, r#"{"keys":[]}"#).unwrap();
         documents
             .write(
                 "a.yaml",
-                "http://127.0.0.1:10000/mcp http://127.0.0.1:10083 ${JWKS}",
+                "http://127.0.0.1:10000/mcp http://127.0.0.1:10083 http://127.0.0.1:18002 ${JWKS}",
             )
             .unwrap();
         assert_eq!(
             documents.read("a.yaml").unwrap(),
-            r#"http://127.0.0.1:10083/mcp http://127.0.0.1:10000 {"keys":[]}"#
+            r#"http://127.0.0.1:10083/mcp http://127.0.0.1:10000 http://127.0.0.1:9 {"keys":[]}"#
         );
         documents.remove("a.yaml").unwrap();
         assert!(documents.read("a.yaml").is_err());

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::approver::Approver;
 use crate::bootstrap::{Bootstrap, defaults};
 use crate::client::{Client, Era, Sdk};
-use crate::control::Control;
+use crate::control::{Control, Ports};
 use crate::documents::Documents;
 use crate::envoy::Envoy;
 use crate::error::HarnessError;
@@ -19,6 +20,7 @@ use crate::recorder::Recorder;
 use crate::tokens::{Algorithm, Claims, Keys};
 use crate::tools::Tools;
 use crate::wait::until;
+use crate::{approver, tokens};
 
 /// How long until the documents are in force after the start.
 const IN_FORCE: Duration = Duration::from_secs(30);
@@ -196,10 +198,20 @@ impl Builder {
 
         let keys = Keys::get(&tools)?;
         let provider_port = provider.as_ref().map_or(defaults::PROVIDER, Provider::port);
+        let ports = Ports {
+            grpc: fixed(defaults::CONTROL_GRPC),
+            http: fixed(defaults::CONTROL_HTTP),
+            // It stands in a document, so it has to be known before.
+            console: match self.fixed_ports {
+                true => defaults::CONSOLE,
+                false => crate::ports::free()?,
+            },
+        };
         let documents = Documents::create(
             path.join("documents"),
             gateway,
             provider_port,
+            ports.console,
             &keys.jwks().to_string(),
         )?;
         for folder in &self.folders {
@@ -209,8 +221,7 @@ impl Builder {
             documents.write(name, text)?;
         }
 
-        let (grpc, http) = (fixed(defaults::CONTROL_GRPC), fixed(defaults::CONTROL_HTTP));
-        let control = Control::start_in(&place, &tools, &path, grpc, http).await?;
+        let control = Control::start_in(&place, &tools, &path, ports).await?;
         let token = match &self.signed_in {
             Some(user) => {
                 let resource = format!("http://127.0.0.1:{gateway}/crm/mcp");
@@ -339,6 +350,17 @@ impl Harness {
             Algorithm::Es256,
             &Claims::new(user, roles, &self.url(path)).json(),
         )
+    }
+
+    /// Somebody who decides through the console's API; signed in by a test token for the audience `gatehold-api`.
+    ///
+    /// # Errors
+    /// When the token cannot be signed.
+    pub fn approver(&self, user: &str, roles: &[&str]) -> Result<Approver, HarnessError> {
+        let claims =
+            Claims::new(user, roles, approver::AUDIENCE).with("exp", tokens::now() + 86_400);
+        let token = self.keys.sign(Algorithm::Es256, &claims.json())?;
+        Ok(Approver::new(self.control.console_port(), token))
     }
 
     /// A token of the OpenID provider, by a real sign-in; the agent is `crm-agent`.

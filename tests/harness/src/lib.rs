@@ -15,6 +15,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod approver;
 pub mod bootstrap;
 pub mod client;
 pub mod control;
@@ -36,6 +37,7 @@ pub mod tokens;
 pub mod tools;
 pub mod wait;
 
+pub use approver::Approver;
 pub use client::{CLIENTS, Client, Era, Sdk};
 pub use error::HarnessError;
 pub use harness::{Builder, Harness, Upstream};
