@@ -39,15 +39,17 @@ pub fn message(
     json!({
         "type": format!("approval.{}", event.as_str()),
         "timestamp": time(now_unix_millis),
+        // As the HTTP API shows it.
         "data": {
-            "approval": approval.id.as_str(),
-            "state": approval.state.as_str(),
+            "id": approval.id.as_str(),
             "url": page,
+            "state": approval.state.as_str(),
+            "endedReason": approval.ended_reason,
             "server": call.server,
             "method": call.method,
             "target": call.target,
             "arguments": arguments,
-            "arguments_bytes": call.arguments.len(),
+            "argumentsBytes": call.arguments.len(),
             "risks": call.risks,
             "rules": call.rules,
             "requester": {
@@ -56,13 +58,12 @@ pub fn message(
                 "agent": call.requester.agent,
                 "roles": call.requester.roles,
             },
-            "approvers": needs.collect::<Vec<_>>(),
+            "requirements": needs.collect::<Vec<_>>(),
             "votes": votes.collect::<Vec<_>>(),
-            "created": time(approval.created_unix_millis),
-            "expires": time(approval.expires_unix_millis),
-            "decided": approval.decided_unix_millis.map(time),
-            "reason": approval.ended_reason,
-            "trace_id": call.trace_id,
+            "createdAt": time(approval.created_unix_millis),
+            "expiresAt": time(approval.expires_unix_millis),
+            "decidedAt": approval.decided_unix_millis.map(time),
+            "traceId": call.trace_id,
         },
     })
 }

@@ -34,8 +34,26 @@ fn our_own() {
         expect![[r#"
             {
               "data": {
-                "approval": "x",
-                "approvers": [
+                "arguments": {
+                  "amount": 500,
+                  "order": "o-1"
+                },
+                "argumentsBytes": 28,
+                "createdAt": "2023-11-14T22:13:20.000Z",
+                "decidedAt": null,
+                "endedReason": "",
+                "expiresAt": "2023-11-14T22:28:20.000Z",
+                "id": "x",
+                "method": "tools/call",
+                "requester": {
+                  "agent": "desk-agent",
+                  "issuer": "https://idp.example.com",
+                  "roles": [
+                    "support"
+                  ],
+                  "user": "ada"
+                },
+                "requirements": [
                   {
                     "quorum": 2,
                     "roles": [
@@ -46,24 +64,6 @@ fn our_own() {
                     ]
                   }
                 ],
-                "arguments": {
-                  "amount": 500,
-                  "order": "o-1"
-                },
-                "arguments_bytes": 28,
-                "created": "2023-11-14T22:13:20.000Z",
-                "decided": null,
-                "expires": "2023-11-14T22:28:20.000Z",
-                "method": "tools/call",
-                "reason": "",
-                "requester": {
-                  "agent": "desk-agent",
-                  "issuer": "https://idp.example.com",
-                  "roles": [
-                    "support"
-                  ],
-                  "user": "ada"
-                },
                 "risks": [
                   "financial"
                 ],
@@ -73,7 +73,7 @@ fn our_own() {
                 "server": "crm",
                 "state": "pending",
                 "target": "refund",
-                "trace_id": "0af7651916cd43dd8448eb211c80319c",
+                "traceId": "0af7651916cd43dd8448eb211c80319c",
                 "url": "https://gatehold.example.com/approvals/x",
                 "votes": []
               },
@@ -94,7 +94,7 @@ fn our_own() {
     });
     let body = message(WebhookEvent::Denied, &approval, None, 1_700_000_060_001);
     assert_eq!(body["data"]["arguments"], Value::Null);
-    assert_eq!(body["data"]["arguments_bytes"], 20_011);
+    assert_eq!(body["data"]["argumentsBytes"], 20_011);
     check(
         &body["data"]["votes"],
         expect![[r#"

@@ -6,7 +6,7 @@
 
 use std::io::Write as _;
 
-use gatehold_harness::{Call, Harness, harness::Builder, message};
+use gatehold_harness::{Approver, Call, Harness, harness::Builder, message};
 use serde_json::{Value, json};
 
 /// Path of the server that most tests speak to.
@@ -53,6 +53,48 @@ spec:
     - name: nothing-is-deleted
       deny: { server: "*", risk: destructive }
 "#;
+
+/// Where people sign in, by test tokens.
+pub const CONSOLE: &str = r#"
+apiVersion: gatehold.io/v1
+kind: Console
+metadata: { name: console }
+spec:
+  url: http://127.0.0.1:18002
+  signIn: { issuer: test, clientId: console }
+  api: { audiences: [gatehold-api] }
+"#;
+
+/// As [`POLICY`], but a large refund may be approved by finance.
+pub const HOLDING: &str = r#"
+apiVersion: gatehold.io/v1
+kind: Policy
+metadata: { name: support }
+spec:
+  subjects: { roles: [support] }
+  rules:
+    - name: read
+      allow: { server: "*", tools: ["get_*", echo] }
+    - name: small-refund
+      allow: { server: "*", tools: [refund], when: "args.amount <= 100.0" }
+    - name: large-refund
+      approve: { server: "*", tools: [refund], when: "args.amount > 100.0", by: { roles: [finance] }, within: 15m }
+"#;
+
+/// A harness over [`SERVER`], [`CONSOLE`] and [`HOLDING`] with the recorder as upstream.
+pub fn holding() -> Builder {
+    Harness::builder()
+        .document("server.yaml", SERVER)
+        .document("console.yaml", CONSOLE)
+        .document("policy.yaml", HOLDING)
+}
+
+/// Carol of finance, who may approve what the rules of [`HOLDING`] hold.
+pub fn carol(harness: &Harness) -> Approver {
+    harness
+        .approver("carol", &["finance"])
+        .expect("the token can be signed")
+}
 
 /// A harness over [`SERVER`] and [`POLICY`] with the recorder as upstream.
 pub fn governed() -> Builder {
