@@ -1,4 +1,4 @@
-// An OpenID provider (the `oidc-provider` package) with two people and three public clients, for tests and the demo.
+// An OpenID provider (the `oidc-provider` package) with a few people and three public clients, for tests and the demo.
 //
 //   node provider.mjs [--port 0] [--alg RS256|PS256|ES256|EdDSA] [--lifetime SECONDS]
 //
@@ -22,6 +22,8 @@ const { values: options } = parseArgs({
 const PEOPLE = new Map([
   ['alice', { password: 'alice', roles: ['support'], groups: ['emea'] }],
   ['bob', { password: 'bob', roles: ['support', 'support-lead', 'admin'], groups: ['emea', 'leads'] }],
+  ['carol', { password: 'carol', name: 'Carol Diaz', roles: ['finance-lead'], groups: ['emea', 'leads'] }],
+  ['dave', { password: 'dave', name: 'Dave Okafor', roles: ['finance-lead'], groups: ['emea', 'leads'] }],
 ]);
 const CLIENTS = ['crm-agent', 'everything-agent', 'console'];
 const SCOPES = ['openid', 'offline_access', 'mcp', 'mcp:tools'];
@@ -66,6 +68,9 @@ const configuration = (issuer) => ({
   })),
   jwks: { keys: signingKeys() },
   scopes: SCOPES,
+  // The console reads roles from the ID token, as Gatehold reads them from access tokens.
+  claims: { openid: ['sub', 'name', 'roles', 'groups'] },
+  conformIdTokenClaims: false,
   cookies: { keys: ['for one machine and one evening'] },
   pkce: { required: () => true },
   ttl: { AccessToken: Number(options.lifetime), Grant: 86400, IdToken: 3600, Interaction: 3600, Session: 86400, RefreshToken: 86400 },
@@ -97,14 +102,14 @@ const configuration = (issuer) => ({
 
 function claimsOf(accountId) {
   const person = PEOPLE.get(accountId);
-  return person && { roles: person.roles, groups: person.groups };
+  return person && { ...(person.name && { name: person.name }), roles: person.roles, groups: person.groups };
 }
 
 const page = (uid, note) => `<!doctype html><meta charset="utf-8"><title>Sign in</title>
 <h1>Sign in</h1><p>${note}</p>
 <form method="post" action="/interaction/${uid}"><p><label>User <input name="username" autofocus></label></p>
 <p><label>Password <input name="password" type="password"></label></p><button>Sign in</button></form>
-<p>There are alice (support) and bob (support lead); the password is the name.</p>`;
+<p>There are alice (support), bob (support lead), carol and dave (finance leads); the password is the name.</p>`;
 
 async function form(request) {
   let body = '';

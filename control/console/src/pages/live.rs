@@ -31,7 +31,7 @@ pub(crate) async fn events(
     tokio::spawn(async move {
         let mut changes = console.approvals().changes();
         let mut pulse = Instant::now() + PULSE;
-        let hello = Event::default().event("hello").data("");
+        let hello = Event::default().event("hello").data("you are connected");
         let mut next = hello.retry(Duration::from_secs(2));
         loop {
             if sender.send(Ok(next)).await.is_err() {
@@ -46,7 +46,7 @@ pub(crate) async fn events(
                     let is_signed = config
                         .is_some_and(|config| signed(&console, &config, &headers, false).is_some());
                     if !is_signed {
-                        let _ = sender.send(Ok(Event::default().event("over").data(""))).await;
+                        let _ = sender.send(Ok(Event::default().event("over").data("the session has ended"))).await;
                         return;
                     }
                     Event::default().comment("")

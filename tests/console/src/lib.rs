@@ -1,0 +1,13 @@
+//! A stage for the browser: the real `gatehold serve`, a real OpenID provider, and a filter that lets calls wait.
+//!
+//! What the browser's script wants to happen behind the scenes it asks for over HTTP, see [`stage`].
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+pub mod filter;
+pub mod stage;

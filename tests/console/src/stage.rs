@@ -1,0 +1,181 @@
+//! Everything behind the browser, and the HTTP by which its script makes things happen.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use gatehold_harness::control::Control;
+use gatehold_harness::peers::Provider;
+use gatehold_harness::{Call, Tools};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::filter::{Filter, Wanted};
+
+/// For one whole scenario, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Runs one scenario of `browser.mjs`, and fails when the script does.
+pub async fn play(scenario: &str) {
+    let tools = Tools::find().unwrap_or_else(|error| panic!("{error}"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let documents = folder.path().join("documents");
+    fs::create_dir(&documents).expect("made");
+    let provider = Provider::start(&tools, folder.path(), 0)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    let issuer = format!("http://127.0.0.1:{}", provider.port());
+    fs::write(documents.join("all.yaml"), server(&issuer)).expect("written");
+    let control = Control::start(&tools, folder.path(), 0, 0)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    let console = format!("http://127.0.0.1:{}", control.console_port());
+
+    // Nobody could sign in before the document was there; it says which.
+    let refused = Call::get("/approvals")
+        .send(control.console_port())
+        .await
+        .expect("an answer");
+    assert_eq!(refused.status, 503);
+    assert!(refused.text().contains("kind: Console"));
+    let unfinished = folder.path().join("console.unfinished");
+    fs::write(&unfinished, console_document(&console)).expect("written");
+    fs::rename(unfinished, documents.join("console.yaml")).expect("moved");
+
+    let filter = Filter::connect(control.grpc_port()).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let stage = format!("http://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(async move { axum::serve(listener, router(filter)).await });
+
+    let here = tools.root.join("tests/console");
+    let further = |name: &str| {
+        let help = "run `make setup`";
+        let found = tools.further("the browser", name, help);
+        found.unwrap_or_else(|error| panic!("{error}"))
+    };
+    let mut script = Command::new(&tools.node);
+    script
+        .arg(here.join("browser.mjs"))
+        .arg(scenario)
+        .env("CONSOLE", &console)
+        .env("STAGE", &stage)
+        .env("GATEHOLD_CHROMIUM", further("GATEHOLD_CHROMIUM"))
+        .env(
+            "GATEHOLD_BROWSER_MODULES",
+            further("GATEHOLD_BROWSER_MODULES"),
+        )
+        .env("SHOTS", shots())
+        .kill_on_drop(true);
+    let ran = timeout(PATIENCE, script.output())
+        .await
+        .expect("the script ends in time");
+    let output = ran.expect("node runs");
+    let (said, errors) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    println!("{said}");
+    assert!(
+        output.status.success(),
+        "the browser did not see what it should\n{said}\n{errors}\n{}",
+        control.log()
+    );
+}
+
+/// Where screenshots go.
+fn shots() -> PathBuf {
+    let exe = std::env::current_exe().unwrap_or_default();
+    let target = exe
+        .ancestors()
+        .nth(3)
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    let shots = target.join("console-screenshots");
+    fs::create_dir_all(&shots).expect("made");
+    shots
+}
+
+fn router(filter: Arc<Filter>) -> Router {
+    Router::new()
+        .route("/wait", post(wait))
+        .route("/decided", post(decided))
+        .route("/run", post(run))
+        .route("/leave", post(leave))
+        .route("/definition", post(definition))
+        .with_state(filter)
+}
+
+async fn wait(State(filter): State<Arc<Filter>>, Json(wanted): Json<Wanted>) -> Json<Value> {
+    let (waiter, approval) = filter.wait(wanted).await;
+    Json(json!({ "waiter": waiter, "approval": approval }))
+}
+
+async fn decided(State(filter): State<Arc<Filter>>, Json(asked): Json<Value>) -> Json<Value> {
+    Json(filter.decided(text(&asked, "waiter")).await)
+}
+
+async fn run(State(filter): State<Arc<Filter>>, Json(asked): Json<Value>) -> Json<Value> {
+    let (waiter, approval) = (text(&asked, "waiter"), text(&asked, "approval"));
+    let granted = filter.run(waiter, approval, text(&asked, "detail")).await;
+    Json(json!({ "granted": granted }))
+}
+
+async fn leave(State(filter): State<Arc<Filter>>, Json(asked): Json<Value>) -> Json<Value> {
+    let why = asked["why"]
+        .as_i64()
+        .and_then(|why| i32::try_from(why).ok());
+    filter
+        .leave(text(&asked, "waiter"), why.unwrap_or_default())
+        .await;
+    Json(json!({}))
+}
+
+async fn definition(State(filter): State<Arc<Filter>>, Json(asked): Json<Value>) -> Json<Value> {
+    filter
+        .definition(text(&asked, "tool"), &asked["definition"])
+        .await;
+    Json(json!({}))
+}
+
+fn text<'a>(asked: &'a Value, name: &str) -> &'a str {
+    asked[name].as_str().unwrap_or_default()
+}
+
+fn server(issuer: &str) -> String {
+    format!(
+        "
+apiVersion: gatehold.io/v1
+kind: Issuer
+metadata: {{ name: corporate }}
+spec: {{ issuer: \"{issuer}\" }}
+---
+apiVersion: gatehold.io/v1
+kind: Server
+metadata: {{ name: crm }}
+spec:
+  path: /mcp
+  resource: https://gateway.example.com/mcp
+  issuers: [corporate]
+"
+    )
+}
+
+fn console_document(url: &str) -> String {
+    format!(
+        "
+apiVersion: gatehold.io/v1
+kind: Console
+metadata: {{ name: console }}
+spec:
+  url: {url}
+  signIn: {{ issuer: corporate, clientId: console, scopes: [openid] }}
+  api: {{ audiences: [\"{url}\"] }}
+"
+    )
+}
