@@ -89,6 +89,15 @@ pub fn holding() -> Builder {
         .document("policy.yaml", HOLDING)
 }
 
+/// The filter's configuration with requests that wait this many seconds before their client has to come back.
+pub fn legs_of(seconds: u32) -> String {
+    json!({
+        "control_cluster": "gatehold_control", "audit": "on", "audit_overflow": "drop", "unmatched": "deny",
+        "hold_headers": true, "hold_seconds": seconds,
+    })
+    .to_string()
+}
+
 /// Carol of finance, who may approve what the rules of [`HOLDING`] hold.
 pub fn carol(harness: &Harness) -> Approver {
     harness

@@ -42,12 +42,26 @@ impl Approver {
         list.ok_or_else(|| HarnessError::Unexpected(format!("{}: {}", reply.status, reply.text())))
     }
 
-    /// Those that wait for a decision, newest first.
+    /// Those that wait for a decision, all of them, newest first.
     ///
     /// # Errors
     /// As [`Approver::list`].
     pub async fn pending(&self) -> Result<Vec<Value>, HarnessError> {
-        self.list("state=pending&limit=100").await
+        let mut all = Vec::new();
+        let mut before = String::new();
+        loop {
+            let page = self
+                .list(&format!("state=pending&limit=200{before}"))
+                .await?;
+            let is_last = page.len() < 200;
+            before = page
+                .last()
+                .map_or_else(String::new, |last| format!("&before={}", id_of(last)));
+            all.extend(page);
+            if is_last {
+                return Ok(all);
+            }
+        }
     }
 
     /// Waits until this many wait for a decision, and gives their ids, newest first.
