@@ -6,7 +6,7 @@ use crate::check::check;
 use crate::decide::Tally;
 use crate::eval::{Failure, Outcome, evaluate};
 use crate::index::{Index, RiskIndex, covers, speaks_of};
-use crate::policy::Rule;
+use crate::policy::{Rule, RuleEffect};
 use crate::regexes::Regexes;
 use crate::scope::Scope;
 use crate::text::Texts;
@@ -77,6 +77,22 @@ impl ServerPolicy {
         let scope = Scope::new(&self.server, &self.risks, query);
         self.tally(&scope, |_| false)
             .decision(&self.ids, &self.rules, query.target)
+    }
+
+    /// Whether some rule wants a person to approve.
+    pub fn has_approvals(&self) -> bool {
+        let approves = |rule: &Rule| matches!(rule.effect, RuleEffect::Approve(_));
+        self.rules.iter().any(approves)
+    }
+
+    /// Risk classes of a tool, in the order of the documents.
+    pub fn risks(&self, tool: &str) -> Vec<String> {
+        let names = self.risks.names();
+        let classes = self.risks.classes(tool);
+        let named = classes
+            .iter()
+            .filter_map(|class| names.get(*class as usize));
+        named.cloned().collect()
     }
 
     /// Whether a list may show the target to the principal: unless it is denied for all arguments.

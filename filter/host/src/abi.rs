@@ -93,6 +93,8 @@ unsafe extern "C" {
     fn proxy_record_metric(id: u32, value: u64) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_done() -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
 }
 
 /// The host that runs this module.
@@ -260,6 +262,12 @@ impl Host for Abi {
         check("send_local_response", status)
     }
 
+    fn resume(&self, direction: Direction) -> Result<(), HostError> {
+        let stream = body_buffer(direction);
+        // SAFETY: no pointers are passed.
+        check("continue_stream", unsafe { proxy_continue_stream(stream) })
+    }
+
     fn reset(&self) -> Result<(), HostError> {
         const HTTP_RESPONSE: u32 = 1;
         // SAFETY: no pointers are passed.
@@ -385,6 +393,12 @@ impl RootHost for Abi {
 
     fn message(&self, size: usize) -> Result<Vec<u8>, HostError> {
         take_buffer("get_grpc_message", BUFFER_GRPC_MESSAGE, size)
+    }
+
+    fn enter(&self, context: u32) -> Result<(), HostError> {
+        // SAFETY: no pointers are passed.
+        let status = unsafe { proxy_set_effective_context(context) };
+        check("set_effective_context", status)
     }
 
     fn done(&self) -> Result<(), HostError> {

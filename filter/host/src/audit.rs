@@ -84,6 +84,16 @@ pub struct AuditQueue {
 }
 
 impl AuditQueue {
+    /// Names the worker to control.
+    pub fn sender(&self) -> &str {
+        &self.sender
+    }
+
+    /// Envoy's node id.
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
     /// An empty queue. `sender` is random per worker, `node` is Envoy's node id.
     pub fn new(sender: String, node: String, bounds: Bounds) -> Self {
         Self {

@@ -25,6 +25,17 @@ pub struct Config {
     /// ahead of the verdict; bodies never do.
     #[serde(default)]
     pub hold_headers: HoldHeaders,
+    /// Seconds for which a request that waits for a person stays open before its client is told to come back.
+    /// Stock clients give up after 60.
+    #[serde(default = "hold_seconds")]
+    pub hold_seconds: u64,
+}
+
+/// What a request may wait, in seconds: less than the minute after which stock clients give up.
+const HOLD_SECONDS: std::ops::RangeInclusive<u64> = 1..=55;
+
+fn hold_seconds() -> u64 {
+    45
 }
 
 /// Whether audit events are sent.
@@ -93,12 +104,18 @@ pub enum ConfigError {
         "`control_cluster` `{0}` cannot be told from an encoded message; give the cluster another name, for example `gatehold_control`"
     )]
     ClusterName(String),
+    /// Too short to wait, or longer than clients do.
+    #[error("`hold_seconds` must be from 1 to 55; stock clients give up after 60 seconds")]
+    HoldSeconds,
 }
 
 impl Config {
     /// Reads the configuration; unknown fields are an error.
     pub fn parse(json: &[u8]) -> Result<Self, ConfigError> {
         let config: Self = serde_json::from_slice(json)?;
+        if !HOLD_SECONDS.contains(&config.hold_seconds) {
+            return Err(ConfigError::HoldSeconds);
+        }
         let name = &config.control_cluster;
         if name.is_empty() || name.len() > MAX_CLUSTER_NAME {
             return Err(ConfigError::ClusterLength);
@@ -127,6 +144,7 @@ mod tests {
                 audit_overflow: AuditOverflow::Drop,
                 unmatched: Unmatched::Deny,
                 hold_headers: HoldHeaders::Hold,
+                hold_seconds: 45,
             }
         );
     }
@@ -134,7 +152,7 @@ mod tests {
     #[test]
     fn every_field() {
         let json = br#"{"control_cluster": "c", "audit": "off", "audit_overflow": "refuse",
-                        "unmatched": "pass", "hold_headers": false}"#;
+                        "unmatched": "pass", "hold_headers": false, "hold_seconds": 1}"#;
         assert_eq!(
             Config::parse(json).unwrap(),
             Config {
@@ -143,6 +161,7 @@ mod tests {
                 audit_overflow: AuditOverflow::Refuse,
                 unmatched: Unmatched::Pass,
                 hold_headers: HoldHeaders::GoAhead,
+                hold_seconds: 1,
             }
         );
     }
@@ -159,6 +178,10 @@ mod tests {
             ),
             (r#"{"control_cluster": "c", "audit": true}"#, "not valid"),
             (r#"{"control_cluster": "a12345678"}"#, "another name"),
+            (
+                r#"{"control_cluster": "c", "hold_seconds": 56}"#,
+                "from 1 to 55",
+            ),
         ] {
             let error = Config::parse(json.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(message), "{json}: {error}");

@@ -86,6 +86,8 @@ pub trait Host {
     fn replace_body(&self, direction: Direction, size: usize, new: &[u8]) -> Result<(), HostError>;
     /// Answers the client. At most once per exchange.
     fn reply(&self, reply: &LocalReply) -> Result<(), HostError>;
+    /// Lets a paused half go on, outside of the event that paused it.
+    fn resume(&self, direction: Direction) -> Result<(), HostError>;
     /// Ends the exchange abruptly; the last resort when nothing can be said any more.
     fn reset(&self) -> Result<(), HostError>;
     /// Publishes a value in the filter state of the exchange, for the access log.
@@ -144,6 +146,8 @@ pub trait RootHost: Host {
     fn cancel(&self, stream: u32) -> Result<(), HostError>;
     /// The message that the current callback brought.
     fn message(&self, size: usize) -> Result<Vec<u8>, HostError>;
+    /// Has the calls that follow in this event be about another context, by its number.
+    fn enter(&self, context: u32) -> Result<(), HostError>;
     /// Tells the host that a root whose end was put off may go.
     fn done(&self) -> Result<(), HostError>;
 }

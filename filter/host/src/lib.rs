@@ -16,6 +16,7 @@ pub mod caller;
 pub mod config;
 pub mod exchange;
 pub mod hex;
+pub mod hold;
 pub mod host;
 pub mod metrics;
 pub mod pairs;

@@ -1,28 +1,52 @@
 //! The entry points: the SDK's traits, handed on to [`Root`] and [`Exchange`].
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 
 use crate::abi::{self, Abi};
 use crate::exchange::Exchange;
-use crate::host::{Flow, Level};
+use crate::host::{Flow, Host as _, Level};
 use crate::root::Root;
 
 proxy_wasm::main! {{
     std::panic::set_hook(Box::new(|panic| {
         abi::log(Level::Critical, &format!("gatehold: {panic}"));
     }));
-    proxy_wasm::set_root_context(|_| Box::new(RootPlugin::default()));
+    proxy_wasm::set_root_context(|context| Box::new(RootPlugin { root: Root::new(context) }));
 }}
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct RootPlugin {
     root: Root,
 }
 
 #[derive(Debug)]
 struct HttpPlugin {
-    exchange: Exchange,
+    /// Shared with the requests that wait, through which the root finds it.
+    exchange: Rc<RefCell<Exchange>>,
+}
+
+impl HttpPlugin {
+    /// Nothing else holds it while an event of the stream is on: the root lets go of it before it returns. Should
+    /// that ever fail, the request must not pass.
+    fn with(&self, event: impl FnOnce(&mut Exchange) -> Flow) -> Flow {
+        match self.exchange.try_borrow_mut() {
+            Ok(mut exchange) => event(&mut exchange),
+            Err(_) => {
+                let _ = Abi.reset();
+                Flow::Pause
+            }
+        }
+    }
+
+    fn done(&self) {
+        if let Ok(mut exchange) = self.exchange.try_borrow_mut() {
+            exchange.done(&Abi);
+        }
+    }
 }
 
 fn action(flow: Flow) -> Action {
@@ -35,7 +59,7 @@ fn action(flow: Flow) -> Action {
 /// Ends the VM as a bug would, for requests with the header `x-gatehold-trap`.
 #[cfg(feature = "trap-for-tests")]
 fn trap_when_asked() {
-    use crate::host::{Direction, Host as _};
+    use crate::host::Direction;
     let asked = Abi
         .headers(Direction::Request)
         .is_ok_and(|headers| headers.values("x-gatehold-trap").next().is_some());
@@ -67,9 +91,9 @@ impl RootContext for RootPlugin {
         self.root.tick(&Abi);
     }
 
-    fn create_http_context(&self, _context: u32) -> Option<Box<dyn HttpContext>> {
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
         Some(Box::new(HttpPlugin {
-            exchange: Exchange::new(self.root.worker()),
+            exchange: Exchange::shared(self.root.worker(), context),
         }))
     }
 
@@ -80,7 +104,7 @@ impl RootContext for RootPlugin {
 
 impl Context for HttpPlugin {
     fn on_done(&mut self) -> bool {
-        self.exchange.done(&Abi);
+        self.done();
         true
     }
 }
@@ -89,30 +113,30 @@ impl HttpContext for HttpPlugin {
     fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
         #[cfg(feature = "trap-for-tests")]
         trap_when_asked();
-        action(self.exchange.request_headers(&Abi, end))
+        action(self.with(|it| it.request_headers(&Abi, end)))
     }
 
     fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
-        action(self.exchange.request_body(&Abi, size, end))
+        action(self.with(|it| it.request_body(&Abi, size, end)))
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        action(self.exchange.request_trailers(&Abi))
+        action(self.with(|it| it.request_trailers(&Abi)))
     }
 
     fn on_http_response_headers(&mut self, _count: usize, end: bool) -> Action {
-        action(self.exchange.response_headers(&Abi, end))
+        action(self.with(|it| it.response_headers(&Abi, end)))
     }
 
     fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
-        action(self.exchange.response_body(&Abi, size, end))
+        action(self.with(|it| it.response_body(&Abi, size, end)))
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        action(self.exchange.response_trailers(&Abi))
+        action(self.with(|it| it.response_trailers(&Abi)))
     }
 
     fn on_log(&mut self) {
-        self.exchange.done(&Abi);
+        self.done();
     }
 }

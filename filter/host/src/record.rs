@@ -61,6 +61,8 @@ pub struct Draft {
     decision: Option<Rc<Decision>>,
     /// Instead of the decision's.
     reason: Option<String>,
+    /// The approval that it waits for, or runs under.
+    approval: String,
     shown: u32,
     hidden: u32,
     records: bool,
@@ -142,6 +144,7 @@ impl Draft {
             decided: false,
             decision: None,
             reason: None,
+            approval: String::new(),
             shown: 0,
             hidden: 0,
             records: worker.records(),
@@ -202,6 +205,18 @@ impl Draft {
         self.decided = true;
         self.decision = Some(Rc::clone(decision));
         self.reason = None;
+    }
+
+    /// Says which approval it waits for.
+    pub fn waits_for(&mut self, approval: &str) {
+        self.approval = clip(approval).to_owned();
+    }
+
+    /// Says that it runs because people have approved it.
+    pub fn granted(&mut self, approval: &str) {
+        self.waits_for(approval);
+        self.effect = "allow";
+        self.reason = Some(format!("approved as `{}`", self.approval));
     }
 
     /// Says that no rule was needed.
@@ -308,7 +323,7 @@ impl Draft {
             arguments: arguments.map_or("", |it| &it.text),
             arguments_cut: arguments.is_some_and(|it| it.cut),
             arguments_raw: arguments.is_some_and(|it| it.raw),
-            approval: "",
+            approval: &self.approval,
             effect: self.effect,
             rules: clipped(rules),
             reason: clip(self.reason()),

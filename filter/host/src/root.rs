@@ -21,10 +21,14 @@ const DRAIN_TICKS: u32 = 50;
 
 const AUDIT_SERVICE: &str = "gatehold.audit.v1.Audit";
 const AUDIT_METHOD: &str = "Append";
+const HOLD_SERVICE: &str = "gatehold.hold.v1.Holds";
+const HOLD_METHOD: &str = "Hold";
 
 /// One root.
 #[derive(Debug, Default)]
 pub struct Root {
+    /// The host's number of its context.
+    context: u32,
     configured: Option<Configured>,
 }
 
@@ -34,6 +38,9 @@ struct Configured {
     push: PushClient,
     push_stream: Link,
     audit_stream: Link,
+    /// Opened when the first request waits.
+    hold_stream: Link,
+    context: u32,
     life: Life,
 }
 
@@ -62,9 +69,17 @@ enum LinkState {
 }
 
 impl Root {
+    /// A root that is not configured yet.
+    pub fn new(context: u32) -> Self {
+        Self {
+            context,
+            configured: None,
+        }
+    }
+
     /// Takes the plugin's configuration. `false` when it cannot be used; control being away is no reason.
     pub fn configure(&mut self, host: &dyn RootHost) -> bool {
-        match Configured::new(host) {
+        match Configured::new(host, self.context) {
             Ok(configured) => {
                 self.configured = Some(configured);
                 true
@@ -119,7 +134,7 @@ impl Root {
 }
 
 impl Configured {
-    fn new(host: &dyn RootHost) -> Result<Self, String> {
+    fn new(host: &dyn RootHost, context: u32) -> Result<Self, String> {
         let json = host.configuration().map_err(|error| error.to_string())?;
         let config = Config::parse(&json).map_err(|error| error.to_string())?;
         let metrics = Metrics::define(host).map_err(|error| error.to_string())?;
@@ -133,6 +148,8 @@ impl Configured {
             push,
             push_stream: Link::new(),
             audit_stream: Link::new(),
+            hold_stream: Link::new(),
+            context,
             life: Life::Serving,
         })
     }
@@ -148,6 +165,7 @@ impl Configured {
             }
             self.flush(host, now);
         }
+        self.hold(host, now);
         if let Life::Draining(left) = self.life {
             let idle = self.worker.open.get() == 0 && self.worker.audit.borrow().is_settled();
             match left.checked_sub(1) {
@@ -174,6 +192,9 @@ impl Configured {
         if self.push_stream.is(stream) {
             self.push_stream.backoff.succeed();
             self.pushed(host, stream, &message);
+        } else if self.hold_stream.is(stream) {
+            self.hold_stream.backoff.succeed();
+            self.told(host, stream, &message);
         } else if self.audit_stream.is(stream) {
             self.audit_stream.backoff.succeed();
             let acknowledged = self.worker.audit.borrow_mut().acknowledge(&message);
@@ -202,6 +223,7 @@ impl Configured {
         for (link, name) in [
             (&mut self.push_stream, "push"),
             (&mut self.audit_stream, "audit"),
+            (&mut self.hold_stream, "hold"),
         ] {
             if link.is(stream) {
                 link.fail(now, random);
@@ -325,7 +347,13 @@ impl Configured {
 
     fn fail(&mut self, now: u64, stream: u32) {
         let random = self.worker.random.number();
-        for link in [&mut self.push_stream, &mut self.audit_stream] {
+        let Self {
+            push_stream,
+            audit_stream,
+            hold_stream,
+            ..
+        } = self;
+        for link in [push_stream, audit_stream, hold_stream] {
             if link.is(stream) {
                 link.fail(now, random);
             }
@@ -401,6 +429,8 @@ impl Link {
         self.state = LinkState::Closed(now.saturating_add(wait));
     }
 }
+
+mod hold;
 
 #[cfg(test)]
 #[path = "root_tests.rs"]

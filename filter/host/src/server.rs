@@ -61,6 +61,8 @@ pub struct Server {
     pub audit_arguments: AuditArguments,
     /// The policy.
     pub policy: ServerPolicy,
+    /// Whether some of its rules want people to approve.
+    pub approves: bool,
     /// What ties sessions and tasks to the callers they were given to.
     pub binding: Binding,
 }
@@ -154,6 +156,7 @@ impl Server {
             audiences: server.audiences,
             issuers: server.issuers,
             scopes: server.scopes,
+            approves: policy.has_approvals(),
             policy,
         })
     }

@@ -42,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) bodies: [Vec<u8>; 2],
     pub(crate) replies: Vec<LocalReply>,
     pub(crate) resets: usize,
+    pub(crate) resumes: usize,
+    pub(crate) entered: Vec<u32>,
     pub(crate) published: BTreeMap<String, String>,
     pub(crate) logs: Vec<String>,
     pub(crate) metrics: Vec<(String, u64)>,
@@ -148,6 +150,10 @@ impl Host for FakeHost {
         self.call("reply", |inner| inner.replies.push(reply.clone()))
     }
 
+    fn resume(&self, _direction: Direction) -> Result<(), HostError> {
+        self.call("resume", |inner| inner.resumes += 1)
+    }
+
     fn reset(&self) -> Result<(), HostError> {
         self.call("reset", |inner| inner.resets += 1)
     }
@@ -228,6 +234,10 @@ impl RootHost for FakeHost {
         })
     }
 
+    fn enter(&self, context: u32) -> Result<(), HostError> {
+        self.call("enter", |inner| inner.entered.push(context))
+    }
+
     fn done(&self) -> Result<(), HostError> {
         self.call("done", |inner| inner.dones += 1)
     }
@@ -247,6 +257,20 @@ pub(crate) fn issuer_resource() -> push::Issuer {
         jwks: json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "k", "x": x }] })
             .to_string(),
         ..push::Issuer::default()
+    }
+}
+
+/// Whom a token of the issuer names.
+pub(crate) fn identity() -> gatehold_identity::Identity {
+    gatehold_identity::Identity {
+        issuer: "corp".into(),
+        user: "ann".into(),
+        agent: "agent-1".into(),
+        roles: Vec::new(),
+        groups: Vec::new(),
+        scopes: Vec::new(),
+        claims: serde_json::Map::new(),
+        expires_at: NOW + 3600,
     }
 }
 

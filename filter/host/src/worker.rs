@@ -11,6 +11,7 @@ use gatehold_identity::TokenMemory;
 use crate::audit::{AuditQueue, Bounds, Recorded, Weight};
 use crate::caller::Caller;
 use crate::config::{Audit, AuditOverflow, Config};
+use crate::hold::{Holds, KnownTools};
 use crate::host::Host;
 use crate::metrics::{Counter, Metrics};
 use crate::random::Random;
@@ -32,6 +33,10 @@ pub struct Worker {
     pub tokens: RefCell<TokenMemory<Caller>>,
     /// Events on their way to control.
     pub audit: RefCell<AuditQueue>,
+    /// Requests that wait for a person.
+    pub holds: RefCell<Holds>,
+    /// Definitions of tools that control has been told.
+    pub tools: RefCell<KnownTools>,
     /// Counters.
     pub metrics: Metrics,
     /// Identifiers.
@@ -59,6 +64,8 @@ impl Worker {
             snapshot: RefCell::new(None),
             tokens: RefCell::new(TokenMemory::new(TOKENS, TOKEN_BYTES, random.pair())),
             audit: RefCell::new(audit),
+            holds: RefCell::default(),
+            tools: RefCell::new(KnownTools::new(random.pair())),
             metrics,
             random,
             open: Cell::new(0),

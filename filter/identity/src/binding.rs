@@ -35,6 +35,10 @@ pub enum Bound {
     Task,
     /// An event of a stream that belongs to no session (`Last-Event-ID`, up to 2025-11-25).
     Event,
+    /// The state of a multi-round request (`requestState`, 2026-07-28).
+    State,
+    /// A task of the gateway's own: a call that waits for a person.
+    Hold,
 }
 
 impl Binding {
@@ -65,6 +69,8 @@ impl Binding {
             Bound::Session => b"session",
             Bound::Task => b"task",
             Bound::Event => b"event",
+            Bound::State => b"state",
+            Bound::Hold => b"hold",
         };
         let mut mac = self.mac.clone();
         for part in [

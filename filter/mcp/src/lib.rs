@@ -30,6 +30,7 @@ mod protocol;
 mod raw;
 mod rejection;
 pub mod reply;
+pub mod rounds;
 pub mod sse;
 pub mod tasks;
 mod trace;

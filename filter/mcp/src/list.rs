@@ -123,6 +123,28 @@ pub fn filter(
     })
 }
 
+/// The entries of a list, by name, as they stand in a response that [`filter`] accepts; nothing for any other
+/// message, and nothing of entries without a name.
+pub fn entries<'a>(
+    kind: ListKind,
+    message: &'a [u8],
+    limits: &Limits,
+) -> Result<Vec<(String, &'a str)>, ListError> {
+    let Some(result) = result_of(message)? else {
+        return Ok(Vec::new());
+    };
+    let [Some(array)] = members(result.get(), [kind.entries_key()])? else {
+        return Ok(Vec::new());
+    };
+    let mut named = Vec::new();
+    for entry in entries_of(array.get(), limits.list_entries)? {
+        if let Some(name) = identity(entry, kind)? {
+            named.push((name, entry.get()));
+        }
+    }
+    Ok(named)
+}
+
 const PRIVATE: &str = "\"private\"";
 
 /// The result of a response; `None` for an error, a request or a notification.

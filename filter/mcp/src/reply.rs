@@ -80,6 +80,13 @@ pub fn tool_error_body(id: &Id, era: Era, text: &str, meta: Map<String, Value>) 
     })
 }
 
+/// A response with any result. The era's own members, such as `resultType`, are the caller's to set.
+#[must_use]
+pub fn result_body(id: &Id, result: &Value) -> Vec<u8> {
+    let message = serde_json::json!({ "jsonrpc": "2.0", "id": id, "result": result });
+    message.to_string().into_bytes()
+}
+
 /// Messages that are serialized already, as one batch (2025-03-26).
 #[must_use]
 pub fn batch_body(bodies: &[Vec<u8>]) -> Vec<u8> {

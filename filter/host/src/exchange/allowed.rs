@@ -14,9 +14,12 @@ use gatehold_mcp::{
 
 use crate::caller::Caller;
 use crate::exchange::decide::Answer;
-use crate::exchange::mcp_limits;
+use crate::exchange::rounds::Rounds;
+use crate::exchange::run::Run;
+use crate::exchange::{definitions, mcp_limits};
 use crate::record::Draft;
 use crate::snapshot::Endpoint;
+use crate::worker::Worker;
 
 /// What went on to the upstream.
 #[derive(Debug)]
@@ -29,6 +32,12 @@ pub(super) struct Allowed {
     pub(super) standing: Standing,
     /// Seals the ids of events, once there are some.
     pub(super) events: OnceCell<Sealer>,
+    /// What a server that asks for input is answered by; nothing where it cannot.
+    pub(super) rounds: Option<Box<Rounds>>,
+    /// The approval that it runs under.
+    pub(super) run: Option<Box<Run>>,
+    /// Whom to tell of the definitions of tools that pass; nobody where no approval depends on them.
+    pub(super) watched: Option<Rc<Worker>>,
 }
 
 /// One message that went on.
@@ -120,7 +129,9 @@ impl Allowed {
 
     fn judge_one(&mut self, message: &[u8]) -> Result<Judged, ListError> {
         let is_list = |asked: &Asked| matches!(asked.answer, Answer::List(_));
+        let answers_task = self.run.as_ref().is_some_and(|run| run.is_task());
         if !self.asked.iter().any(is_list)
+            && !answers_task
             && let Some(Plain { id, outcome }) = plain(message)
         {
             if let Some(asked) = self.asked.iter_mut().find(|it| it.id.as_ref() == Some(&id)) {
@@ -167,7 +178,18 @@ impl Allowed {
             let mut seal = |task: &str| binding.seal(Bound::Task, identity, task);
             tasks::seal(new.as_deref().unwrap_or(message), &mut seal)?
         };
-        Ok(sealed.or(new).map_or(Judged::Same, Judged::New))
+        let mut new = sealed.or(new);
+        if let Some(rounds) = &self.rounds {
+            let (server, caller) = (&self.endpoint.server, &self.caller);
+            let now = new.as_deref().unwrap_or(message);
+            let state = rounds.seal(server, caller, self.run.as_deref(), now)?;
+            new = state.or(new);
+        }
+        if let Some(run) = &mut self.run {
+            let now = new.as_deref().unwrap_or(message);
+            new = run.answer(now)?.or(new);
+        }
+        Ok(new.map_or(Judged::Same, Judged::New))
     }
 
     /// Whether the caller may know of what the server tells: news of a resource are for those who see it.
@@ -186,6 +208,10 @@ impl Allowed {
         message: &[u8],
     ) -> Result<Option<Vec<u8>>, ListError> {
         let (limits, era) = (self.limits(), self.era());
+        if let (Some(worker), ListKind::Tools) = (&self.watched, kind) {
+            let server = &self.endpoint.server.name;
+            definitions::tell(worker, server, list::entries(kind, message, &limits)?);
+        }
         let policy = &self.endpoint.server.policy;
         let principal = &self.caller.principal;
         let keep = |name: &str| {

@@ -7,7 +7,7 @@ use gatehold_mcp::reply::{batch_body, code};
 use gatehold_mcp::{Message, RequestHeaders, parse_batch, protocol_of_batch, trace_id};
 
 use crate::exchange::allowed::{Allowed, Asked, Standing};
-use crate::exchange::decide::{Answer, Questioner};
+use crate::exchange::decide::{Answer, Questioner, Stop};
 use crate::exchange::judge::{note, refused};
 use crate::exchange::reply::Refusal;
 use crate::exchange::request::Refused;
@@ -59,10 +59,11 @@ pub(super) fn batch(
     };
     let questioner = Questioner {
         server: &endpoint.server,
-        principal: &caller.principal,
+        caller: &caller,
         session,
         era: protocol.era,
         arguments: None,
+        grant: None,
     };
     let started = draft.started();
     let mut first = Some(draft);
@@ -75,7 +76,8 @@ pub(super) fn batch(
         });
         note(&mut draft, message, headers);
         draft.era(protocol.era);
-        let verdict = questioner.decide(message, &mut draft).and_then(|answer| {
+        let verdict = questioner.decide(message, &mut draft);
+        let verdict = verdict.map_err(Stop::refusal).and_then(|answer| {
             if answer == Answer::Subscription {
                 return Err(Refusal::standing_in_batch(message.id()));
             }
@@ -99,6 +101,9 @@ pub(super) fn batch(
         asked: asked.collect(),
         standing: Standing::No,
         events: OnceCell::new(),
+        rounds: None,
+        run: None,
+        watched: None,
         endpoint,
         caller,
     })

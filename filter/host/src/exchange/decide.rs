@@ -10,8 +10,12 @@ use gatehold_mcp::{
 };
 
 use crate::arguments::{Given, Unbuilt};
+use crate::caller::Caller;
+use crate::exchange::ask::Ask;
+use crate::exchange::hold_reply::cannot_wait;
 use crate::exchange::reply::Refusal;
 use crate::exchange::session::Session;
+use crate::hold::CallDigest;
 use crate::record::Draft;
 use crate::server::Server;
 use crate::uris;
@@ -27,25 +31,64 @@ pub(crate) enum Answer {
     Subscription,
 }
 
-const CANCELLED: &str = "notifications/cancelled";
+/// Why a message does not go on.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// It is refused.
+    Refused(Refusal),
+    /// A person has to approve it first.
+    Held(Box<Ask>),
+}
+
+impl Stop {
+    /// A refusal, where nothing can wait.
+    pub(super) fn refusal(self) -> Refusal {
+        match self {
+            Self::Refused(refusal) => refusal,
+            Self::Held(ask) => cannot_wait(
+                &ask,
+                "it cannot wait in a batch or a subscription; send it alone",
+            ),
+        }
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// People have approved one call.
+#[derive(Debug)]
+pub(super) struct Grant {
+    /// Id of the approval.
+    pub(super) approval: String,
+    /// Of that call.
+    pub(super) digest: CallDigest,
+}
+
+pub(super) const CANCELLED: &str = "notifications/cancelled";
 
 /// Who asks, where and how.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Questioner<'a> {
     pub(super) server: &'a Server,
-    pub(super) principal: &'a Principal,
+    pub(super) caller: &'a Caller,
     pub(super) session: Session,
     pub(super) era: Era,
     /// The arguments of the call, if the message has none in their place.
     pub(super) arguments: Option<&'a Unbuilt<'a>>,
+    /// What has been approved.
+    pub(super) grant: Option<&'a Grant>,
 }
 
 impl Questioner<'_> {
     /// Decides one message.
     ///
     /// # Errors
-    /// The refusal, when it must not go on; what was decided is in the draft either way.
-    pub(super) fn decide(&self, message: &Message, draft: &mut Draft) -> Result<Answer, Refusal> {
+    /// Why it must not go on; what was decided is in the draft either way.
+    pub(super) fn decide(&self, message: &Message, draft: &mut Draft) -> Result<Answer, Stop> {
         match message {
             Message::Request(request) => self.request(request, draft),
             Message::Notification(notification) => {
@@ -54,9 +97,10 @@ impl Questioner<'_> {
             }
             // It answers what the server asked within a session. Without one, anybody could answer for
             // anybody: the ids of such requests are easily guessed.
-            Message::Response(_) if self.session == Session::None => Err(Refusal::dropped(
-                "a response belongs to a session, and this one has none",
-            )),
+            Message::Response(_) if self.session == Session::None => {
+                let reason = "a response belongs to a session, and this one has none";
+                Err(Refusal::dropped(reason).into())
+            }
             Message::Response(_) => {
                 draft.permitted();
                 Ok(Answer::Plain)
@@ -64,7 +108,7 @@ impl Questioner<'_> {
         }
     }
 
-    pub(super) fn request(&self, request: &Request, draft: &mut Draft) -> Result<Answer, Refusal> {
+    pub(super) fn request(&self, request: &Request, draft: &mut Draft) -> Result<Answer, Stop> {
         let asked = Asked { of: *self, request };
         let operation =
             operation(request, self.era).map_err(|error| Refusal::rejected(&error, None))?;
@@ -103,9 +147,13 @@ impl Questioner<'_> {
         }
     }
 
+    fn principal(&self) -> &Principal {
+        &self.caller.principal
+    }
+
     fn ask(&self, target: Target<'_>, arguments: Arguments<'_>, draft: &mut Draft) -> Rc<Decision> {
         let query = Query {
-            principal: self.principal,
+            principal: self.principal(),
             target,
             arguments,
         };
@@ -121,7 +169,7 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn operation(&self, operation: &Operation<'_>, draft: &mut Draft) -> Result<Answer, Refusal> {
+    fn operation(&self, operation: &Operation<'_>, draft: &mut Draft) -> Result<Answer, Stop> {
         let server = self.of.server;
         match operation {
             Operation::CallTool { name, arguments } => {
@@ -152,7 +200,8 @@ impl Asked<'_> {
             Operation::Listen { uris, task_ids: _ } => {
                 draft.permitted();
                 for uri in uris {
-                    self.resource(uri, Arguments::Known(&Map::new()), draft)?;
+                    self.resource(uri, Arguments::Known(&Map::new()), draft)
+                        .map_err(Stop::refusal)?;
                 }
                 return Ok(Answer::Subscription);
             }
@@ -163,12 +212,13 @@ impl Asked<'_> {
             Operation::Lifecycle => draft.permitted(),
             Operation::SetLevel { .. } => self.unless_denied(draft)?,
             Operation::Removed => {
-                return Err(self.not_found("the protocol version has no such method", draft));
+                let reason = "the protocol version has no such method";
+                return Err(self.not_found(reason, draft).into());
             }
             Operation::Task { .. }
                 if self.of.era == Era::Modern && !declares_tasks(self.request) =>
             {
-                return Err(Refusal::undeclared_tasks(&self.request.id));
+                return Err(Refusal::undeclared_tasks(&self.request.id).into());
             }
             // Likewise; who may start a task may ask for it, and policy may forbid it.
             Operation::Task { task_id, .. } => {
@@ -177,7 +227,8 @@ impl Asked<'_> {
             }
             // The server cannot tell whose tasks to list, except by the session.
             Operation::ListTasks if self.of.session == Session::None => {
-                return Err(self.not_found("tasks are listed within a session only", draft));
+                let reason = "tasks are listed within a session only";
+                return Err(self.not_found(reason, draft).into());
             }
             // Nor can this filter tell whose they are: allowing it trusts the server to list the session's.
             Operation::ListTasks => {
@@ -199,7 +250,7 @@ impl Asked<'_> {
         target: Target<'_>,
         arguments: Arguments<'_>,
         draft: &mut Draft,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Stop> {
         let decision = self.of.ask(target, arguments, draft);
         draft.target(match target {
             Target::Tool(name) | Target::Resource(name) | Target::Prompt(name) => name,
@@ -212,7 +263,37 @@ impl Asked<'_> {
                 draft.permitted();
                 Ok(())
             }
-            (Effect::Hold(_) | Effect::Deny, _) => Err(self.refusal(target, &decision, draft)),
+            (Effect::Hold(_), _) => self.hold(target, arguments, &decision, draft),
+            (Effect::Deny, _) => Err(self.refusal(target, &decision, draft).into()),
+        }
+    }
+
+    /// Lets what was approved pass; anything else has to wait.
+    fn hold(
+        &self,
+        target: Target<'_>,
+        arguments: Arguments<'_>,
+        decision: &Rc<Decision>,
+        draft: &mut Draft,
+    ) -> Result<(), Stop> {
+        let Questioner {
+            server,
+            caller,
+            era,
+            grant,
+            ..
+        } = self.of;
+        let about = (target, arguments);
+        let (ask, fits) = Ask::new(server, &caller.identity, era, self.request, about, decision);
+        if let Err(why) = fits {
+            return Err(cannot_wait(&ask, why).into());
+        }
+        match grant {
+            Some(grant) if grant.digest == ask.digest => {
+                draft.granted(&grant.approval);
+                Ok(())
+            }
+            _ => Err(Stop::Held(Box::new(ask))),
         }
     }
 
@@ -229,36 +310,41 @@ impl Asked<'_> {
     }
 
     /// Asks for a resource as it is written, and whether a rule forbids what a server may take it for.
-    fn resource(
-        &self,
-        uri: &str,
-        arguments: Arguments<'_>,
-        draft: &mut Draft,
-    ) -> Result<(), Refusal> {
+    fn resource(&self, uri: &str, arguments: Arguments<'_>, draft: &mut Draft) -> Result<(), Stop> {
         let Some(plain) = uris::plain(uri) else {
             draft.target(uri);
-            return Err(Refusal::ambiguous_uri(&self.request.id));
+            return Err(Refusal::ambiguous_uri(&self.request.id).into());
         };
-        self.target(Target::Resource(uri), arguments, draft)?;
-        if plain == uri {
-            return Ok(());
+        let decided = self.target(Target::Resource(uri), arguments, draft);
+        if plain == uri || matches!(decided, Err(Stop::Refused(_))) {
+            return decided;
         }
         let query = Query {
-            principal: self.of.principal,
+            principal: self.of.principal(),
             target: Target::Resource(&plain),
             arguments,
         };
         let decision = Rc::new(self.of.server.policy.decide(&query));
         // That nothing allows it says nothing: it is allowed under the name it has here.
-        let forbidden = match (&decision.effect, arguments) {
-            (Effect::Hold(_), Arguments::Unknown) => false,
-            _ => decision.forbids(),
-        };
-        if forbidden {
-            draft.decision(&decision);
-            return Err(self.refusal(Target::Resource(uri), &decision, draft));
+        match (&decision.effect, arguments, &decided) {
+            (Effect::Hold(_), Arguments::Unknown, _) => decided,
+            // It waits under the name it has here, if the same is asked for under the other.
+            (_, _, Err(Stop::Held(ask))) if ask.decision.effect == decision.effect => decided,
+            (Effect::Hold(_), _, Err(Stop::Held(ask))) => {
+                let why = "its other spelling needs another approval; send the plain one";
+                Err(cannot_wait(ask, why).into())
+            }
+            (Effect::Hold(_), ..) => {
+                draft.decision(&decision);
+                self.hold(Target::Resource(uri), arguments, &decision, draft)
+            }
+            _ if decision.forbids() => {
+                draft.decision(&decision);
+                let target = Target::Resource(uri);
+                Err(self.refusal(target, &decision, draft).into())
+            }
+            _ => decided,
         }
-        Ok(())
     }
 
     fn not_found(&self, reason: &str, draft: &mut Draft) -> Refusal {
@@ -276,7 +362,8 @@ impl Asked<'_> {
 
     fn refusal(&self, target: Target<'_>, decision: &Decision, draft: &Draft) -> Refusal {
         let (id, era) = (&self.request.id, self.of.era);
-        let visible = self.of.server.policy.visible(self.of.principal, target);
+        let policy = &self.of.server.policy;
+        let visible = policy.visible(self.of.principal(), target);
         match target {
             Target::Tool(_) if visible => Refusal::denied_tool(id, era, decision, draft.id()),
             Target::Tool(name) => Refusal::hidden_tool(id, name, decision),

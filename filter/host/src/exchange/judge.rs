@@ -1,33 +1,52 @@
 //! The verdict over a request, now that the whole of it is there.
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 
+use gatehold_mcp::rounds::replace_request_state;
 use gatehold_mcp::tasks::names_tasks;
 use gatehold_mcp::{
-    Message, Protocol, RequestHeaders, is_batch, parse_deferred, protocol, protocol_of_headers,
-    trace_id,
+    Era, ListKind, Message, Protocol, RequestHeaders, Version, is_batch, parse_deferred, protocol,
+    protocol_of_headers, trace_id,
 };
 
 use crate::arguments::Unbuilt;
 use crate::exchange::allowed::{Allowed, Asked, Standing};
+use crate::exchange::ask::Ask;
 use crate::exchange::batch::batch;
-use crate::exchange::decide::{Answer, Questioner};
+use crate::exchange::decide::{Answer, CANCELLED, Grant, Questioner, Stop};
+use crate::exchange::polling::{self, Poll};
 use crate::exchange::reply::Refusal;
 use crate::exchange::request::Refused;
+use crate::exchange::rounds::{self, Rounds};
+use crate::exchange::session::Session;
 use crate::exchange::{Receiving, Verb, mcp_limits, task};
+use crate::hold::{HeldRound, RoundState};
 use crate::host::{Direction, Host, whole_body};
 use crate::record::Draft;
 use crate::worker::Worker;
 
-/// Decides.
+/// What becomes of a request that is not refused.
+#[derive(Debug)]
+pub(super) enum Judged {
+    /// It goes on.
+    Passes(Allowed),
+    /// It waits for a person; this is to be told to control.
+    Waits(Box<Receiving>, Box<Ask>, Option<HeldRound>),
+    /// It is about a task of our own.
+    Polls(Box<Receiving>, Poll),
+}
+
+/// Decides. `grant` is what has been approved, when the request has waited.
 ///
 /// # Errors
 /// The refusal; nothing of the request may go on.
 pub(super) fn judge(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     host: &dyn Host,
     mut receiving: Receiving,
-) -> Result<Allowed, Refused> {
+    grant: Option<&Grant>,
+) -> Result<Judged, Refused> {
     let pairs = std::mem::take(&mut receiving.headers);
     let headers = match RequestHeaders::from_pairs(pairs.iter()) {
         Ok(headers) => headers,
@@ -39,8 +58,24 @@ pub(super) fn judge(
     };
     match body {
         Err(refusal) => Err(refused(refusal, receiving.draft)),
-        Ok(body) if is_batch(&body) => batch(worker, host, receiving, &headers, &body),
-        Ok(body) => one(worker, host, receiving, &headers, &body),
+        Ok(body) if is_batch(&body) => {
+            batch(worker, host, receiving, &headers, &body).map(Judged::Passes)
+        }
+        Ok(body) => {
+            let judged = one(worker, host, receiving, &headers, &body, grant)?;
+            Ok(match judged {
+                // It is judged again when it is approved.
+                Judged::Waits(mut receiving, ask, round) => {
+                    receiving.headers = pairs;
+                    Judged::Waits(receiving, ask, round)
+                }
+                Judged::Polls(mut receiving, poll) => {
+                    receiving.headers = pairs;
+                    Judged::Polls(receiving, poll)
+                }
+                passes => passes,
+            })
+        }
     }
 }
 
@@ -53,22 +88,45 @@ pub(super) fn refused(refusal: Refusal, draft: Draft) -> Refused {
 
 /// One message, or a request without any.
 fn one(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     host: &dyn Host,
     mut receiving: Receiving,
     headers: &RequestHeaders<'_>,
     body: &[u8],
-) -> Result<Allowed, Refused> {
+    grant: Option<&Grant>,
+) -> Result<Judged, Refused> {
+    let mut round = None;
     let judged = match receiving.verb {
-        Verb::Post => message(&mut receiving, headers, body),
-        Verb::Get | Verb::Delete => bodiless(&mut receiving, headers),
+        Verb::Post => message(worker, &mut receiving, headers, body, (grant, &mut round)),
+        Verb::Get | Verb::Delete => bodiless(&mut receiving, headers).map_err(Stop::from),
+    };
+    let judged = match judged {
+        Ok(Verdict {
+            poll: Some(poll), ..
+        }) => return Ok(Judged::Polls(Box::new(receiving), poll)),
+        Err(Stop::Held(ask)) => {
+            let held = round.and_then(|round| round.hold);
+            if held.as_ref().is_some_and(|held| !held.is_of(&ask.digest)) {
+                return Err(refused(rounds::foreign(&ask.id), receiving.draft));
+            }
+            return Ok(Judged::Waits(Box::new(receiving), ask, held));
+        }
+        Err(Stop::Refused(refusal)) => Err(refusal),
+        Ok(verdict) => Ok(verdict),
     };
     let judged = judged.and_then(|verdict| {
         let asked = &verdict.asked;
-        if verdict.names_tasks
-            && let Some(new) = task::open(&receiving.endpoint.server, &receiving.caller, body)
-                .map_err(|_| Refusal::unknown_task(asked.id.as_ref()))?
-        {
+        let mut new = None;
+        if verdict.names_tasks {
+            new = task::open(&receiving.endpoint.server, &receiving.caller, body)
+                .map_err(|_| Refusal::unknown_task(asked.id.as_ref()))?;
+        }
+        if let Some(round) = &round {
+            let held = new.as_deref().unwrap_or(body);
+            let replaced = replace_request_state(held, round.upstream.as_deref());
+            new = Some(replaced.map_err(|_| Refusal::internal())?);
+        }
+        if let Some(new) = new {
             task::replace(worker, host, body.len(), &new)?;
         }
         let slot = worker
@@ -85,7 +143,12 @@ fn one(
     } = receiving;
     match judged {
         Err(refusal) => Err(refused(refusal, draft)),
-        Ok(verdict) => Ok(Allowed {
+        Ok(verdict) => Ok(Judged::Passes(Allowed {
+            rounds: verdict.rounds,
+            run: None,
+            watched: (endpoint.server.approves
+                && verdict.asked.answer == Answer::List(ListKind::Tools))
+            .then(|| Rc::clone(worker)),
             endpoint,
             caller,
             version: verdict.protocol.version,
@@ -95,7 +158,7 @@ fn one(
             }],
             standing: verdict.standing,
             events: OnceCell::new(),
-        }),
+        })),
     }
 }
 
@@ -105,13 +168,17 @@ struct Verdict {
     asked: Asked,
     standing: Standing,
     names_tasks: bool,
+    rounds: Option<Box<Rounds>>,
+    poll: Option<Poll>,
 }
 
 fn message(
+    worker: &Worker,
     receiving: &mut Receiving,
     headers: &RequestHeaders<'_>,
     body: &[u8],
-) -> Result<Verdict, Refusal> {
+    (grant, round): (Option<&Grant>, &mut Option<RoundState>),
+) -> Result<Verdict, Stop> {
     let limits = mcp_limits(&receiving.endpoint);
     let (message, arguments) =
         parse_deferred(body, &limits).map_err(|error| Refusal::rejected(&error, None))?;
@@ -129,13 +196,35 @@ fn message(
     } = receiving;
     let questioner = Questioner {
         server: &endpoint.server,
-        principal: &caller.principal,
+        caller,
         session: *session,
         era: protocol.era,
         arguments: arguments.as_ref(),
+        grant,
     };
+    if let (Message::Request(request), Era::Modern) = (&message, protocol.era) {
+        let now = draft.started() / 1_000_000_000;
+        *round = rounds::open(&endpoint.server, caller, request, now)?;
+    }
     let answer = questioner.decide(&message, draft)?;
+    let poll = match &message {
+        Message::Request(request) => polling::poll(&endpoint.server, caller, request),
+        Message::Notification(notification)
+            if notification.method == CANCELLED && *session == Session::Bound =>
+        {
+            rounds::cancel(worker, &endpoint.server, caller, headers, notification);
+            None
+        }
+        Message::Notification(_) | Message::Response(_) => None,
+    };
     Ok(Verdict {
+        rounds: match (&message, protocol.version) {
+            (Message::Request(request), Version::V2026_07_28) => {
+                Rounds::of(request, draft.started() / 1_000_000_000)
+            }
+            _ => None,
+        },
+        poll,
         protocol,
         asked: Asked::new(message.id().cloned(), answer),
         names_tasks: names_tasks(&message),
@@ -168,6 +257,8 @@ fn bodiless(receiving: &mut Receiving, headers: &RequestHeaders<'_>) -> Result<V
         asked: Asked::new(None, answer),
         standing,
         names_tasks: false,
+        rounds: None,
+        poll: None,
     })
 }
 

@@ -4,13 +4,20 @@
 //! that fails on the way to a decision ends in a refusal.
 
 mod allowed;
+mod ask;
 mod batch;
 mod caller;
 mod decide;
+mod definitions;
+mod held;
+mod hold_reply;
 mod judge;
+mod polling;
 mod reply;
 mod request;
 mod response;
+mod rounds;
+mod run;
 mod session;
 mod standing;
 mod stream;
@@ -19,19 +26,26 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use gatehold_mcp::sse::Framer;
 use gatehold_mcp::{Limits, Outcome};
 
 use crate::caller::Caller;
+use crate::hold::{Place, Progress};
 use crate::host::{Flow, HeaderPairs, Host, Level};
 use crate::metrics::{Counter, Refused};
 use crate::record::{Draft, Ending};
 use crate::snapshot::{Endpoint, Snapshot};
 use crate::worker::Worker;
 
+pub use run::no_longer_there;
+
 use allowed::Allowed;
+use held::Held;
+use judge::Judged;
+use polling::Polling;
 use reply::Refusal;
 use response::Status;
 use session::Session;
@@ -45,6 +59,8 @@ pub struct Exchange {
     worker: Option<Rc<Worker>>,
     snapshot: Option<Rc<Snapshot>>,
     state: State,
+    /// Where it is to be found while it waits.
+    place: Place,
 }
 
 /// Where an exchange stands.
@@ -57,6 +73,10 @@ enum State {
     Ignored,
     /// The caller is known, the body arrives and is held.
     Receiving(Box<Receiving>),
+    /// It waits for a person.
+    Held(Box<Held>),
+    /// It is about a call that waits for a person, and waits for control.
+    Polling(Box<Polling>),
     /// Allowed; the response has not begun.
     Waiting(Box<Allowed>),
     /// An answer arrives and is held; so many bytes of it so far.
@@ -131,7 +151,20 @@ impl Exchange {
             worker,
             snapshot,
             state: State::Start,
+            place: Place::default(),
         }
+    }
+
+    /// The same, such that it can be found again while it waits: by the host's number of its context.
+    pub fn shared(worker: Option<Rc<Worker>>, context: u32) -> Rc<RefCell<Self>> {
+        Rc::new_cyclic(|own| {
+            let mut exchange = Self::new(worker);
+            exchange.place = Place {
+                context,
+                exchange: own.clone(),
+            };
+            RefCell::new(exchange)
+        })
     }
 
     /// Request headers.
@@ -201,6 +234,8 @@ impl Exchange {
             | State::Collecting(allowed, ..)
             | State::Streaming(allowed, _) => self.answer(host, allowed, end),
             State::Receiving(receiving) => self.early(host, *receiving, end),
+            State::Held(held) => self.early_held(host, *held, end),
+            State::Polling(polling) => self.early_poll(host, *polling, end),
             // An error of Envoy or of a filter before us, before we saw the request.
             state => self.stay(state, Flow::Continue, Flow::Continue),
         }
@@ -241,6 +276,8 @@ impl Exchange {
             State::Receiving(receiving) => {
                 self.finish(host, Some(receiving.draft), Ending::Aborted);
             }
+            State::Held(held) => self.abandon(host, *held),
+            State::Polling(polling) => self.abandon_poll(host, *polling),
             State::Waiting(mut allowed)
             | State::Collecting(mut allowed, ..)
             | State::Streaming(mut allowed, _) => self.abort_all(host, &mut allowed),
@@ -255,19 +292,27 @@ impl Exchange {
     }
 
     fn judge(&mut self, host: &dyn Host, worker: &Rc<Worker>, receiving: Receiving) -> Flow {
-        match judge::judge(worker, host, receiving) {
+        match judge::judge(worker, host, receiving, None) {
             Err(refused) => self.refuse(host, refused.draft.map(|draft| *draft), refused.refusal),
-            Ok(allowed) => {
-                worker
-                    .metrics
-                    .add(host, Counter::Allowed, allowed.asked.len());
-                if let Some(draft) = allowed.asked.first().and_then(|asked| asked.draft.as_ref()) {
-                    publish(host, draft);
-                }
-                self.state = State::Waiting(Box::new(allowed));
+            Ok(Judged::Passes(allowed)) => {
+                self.pass(host, worker, allowed);
                 Flow::Continue
             }
+            Ok(Judged::Waits(receiving, ask, round)) => {
+                self.begin_hold(host, worker, (receiving, ask, round))
+            }
+            Ok(Judged::Polls(receiving, poll)) => self.begin_poll(host, worker, receiving, poll),
         }
+    }
+
+    /// Notes that a request goes on.
+    fn pass(&mut self, host: &dyn Host, worker: &Worker, allowed: Allowed) {
+        let passed = allowed.asked.len();
+        worker.metrics.add(host, Counter::Allowed, passed);
+        if let Some(draft) = allowed.asked.first().and_then(|asked| asked.draft.as_ref()) {
+            publish(host, draft);
+        }
+        self.state = State::Waiting(Box::new(allowed));
     }
 
     /// Answers the client instead of the upstream.
@@ -340,6 +385,7 @@ impl Exchange {
         let draft = match state {
             State::Receiving(receiving) => Some(receiving.draft),
             State::Waiting(mut allowed) => {
+                self.report(&mut allowed.run, Progress::Lost, "");
                 let mut asked = allowed.asked.drain(..);
                 let first = asked.next().and_then(|asked| asked.draft);
                 for draft in asked.filter_map(|asked| asked.draft) {
@@ -369,6 +415,14 @@ impl Exchange {
         for asked in &mut allowed.asked {
             let outcome = asked.outcome.unwrap_or(otherwise);
             self.finish(host, asked.draft.take(), Ending::Answered(outcome));
+            self.report(&mut allowed.run, Progress::Answered, run::word(outcome));
+        }
+    }
+
+    /// Tells control what became of a call that people have approved, once.
+    fn report(&self, run: &mut Option<Box<run::Run>>, progress: Progress, detail: &str) {
+        if let (Some(worker), Some(run)) = (&self.worker, run.take()) {
+            run.report(worker, progress, detail);
         }
     }
 
@@ -377,6 +431,7 @@ impl Exchange {
         for asked in &mut allowed.asked {
             if let Some(outcome) = asked.outcome {
                 self.finish(host, asked.draft.take(), Ending::Answered(outcome));
+                self.report(&mut allowed.run, Progress::Answered, run::word(outcome));
             }
         }
     }
@@ -386,6 +441,7 @@ impl Exchange {
         for asked in &mut allowed.asked {
             self.finish(host, asked.draft.take(), Ending::Aborted);
         }
+        self.report(&mut allowed.run, Progress::Lost, "");
     }
 
     fn finish(&self, host: &dyn Host, draft: Option<Draft>, ending: Ending) {

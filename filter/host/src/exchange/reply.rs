@@ -34,7 +34,13 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    fn new(class: Refused, status: u32, code: i64, reason: String, body: Vec<u8>) -> Self {
+    pub(super) fn new(
+        class: Refused,
+        status: u32,
+        code: i64,
+        reason: String,
+        body: Vec<u8>,
+    ) -> Self {
         let headers = vec![(JSON.0, JSON.1.to_owned())];
         Self {
             class,
@@ -356,7 +362,7 @@ fn class(decision: &Decision) -> Refused {
 fn sentence(decision: &Decision) -> String {
     match decision.effect {
         Effect::Hold(_) => format!(
-            "Needs approval ({}), which this gateway cannot give yet",
+            "Needs approval ({}), for which it cannot wait",
             decision.rules.join(", ")
         ),
         Effect::Allow | Effect::Deny => format!("Denied by policy: {}", decision.reason),

@@ -6,6 +6,7 @@ use crate::config::HoldHeaders;
 use crate::exchange::allowed::{Allowed, Judged, Standing};
 use crate::exchange::reply::{Refusal, UPSTREAM};
 use crate::exchange::{Ahead, Exchange, Receiving, Rest, State, session};
+use crate::hold::Progress;
 use crate::host::{Direction, Flow, HeaderPairs, Host, HostError, whole_body};
 use crate::record::Ending;
 
@@ -250,6 +251,7 @@ impl Exchange {
         size: usize,
         refusal: Refusal,
     ) -> Flow {
+        self.report(&mut allowed.run, Progress::Answered, "refused");
         let mut drafts = allowed.asked.iter_mut().filter_map(|it| it.draft.take());
         let first = drafts.next();
         for mut draft in drafts {

@@ -57,13 +57,15 @@ impl Exchange {
         if let (Standing::Listen(request), Some(worker)) = (&allowed.standing, &self.worker) {
             let questioner = Questioner {
                 server,
-                principal: &allowed.caller.principal,
+                caller: &allowed.caller,
                 session: Session::None,
                 era: allowed.era(),
                 arguments: None,
+                grant: None,
             };
             let mut scratch = Draft::new(worker, now, endpoint);
-            if let Err(refusal) = questioner.request(request, &mut scratch) {
+            if let Err(stop) = questioner.request(request, &mut scratch) {
+                let refusal = stop.refusal();
                 return Err(Over::Ended(refusal.class, refusal.reason));
             }
         }

@@ -1,0 +1,122 @@
+//! A call that a person has to approve, and how its client can wait.
+
+use std::rc::Rc;
+
+use gatehold_engine::{Arguments, Decision, Effect, Target};
+use gatehold_identity::Identity;
+use gatehold_mcp::{Era, Id, Request, canonical, declares_tasks};
+use gatehold_wire::approval_to_wire;
+use gatehold_wire::hold::{Call, Mechanism};
+
+use crate::hold::{CallDigest, MAX_ARGUMENTS, call_digest};
+use crate::server::Server;
+
+/// What is to be approved.
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub(super) id: Id,
+    pub(super) era: Era,
+    pub(super) subject: Subject,
+    pub(super) decision: Rc<Decision>,
+    pub(super) digest: CallDigest,
+    pub(super) mechanism: Mechanism,
+    pub(super) method: String,
+    pub(super) target: String,
+    arguments: String,
+    risks: Vec<String>,
+}
+
+/// What a refusal is to look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// A tool's result, which a model reads.
+    Tool,
+    /// An error.
+    Other,
+}
+
+/// Methods that may take several rounds (2026-07-28, "Multi Round-Trip Requests").
+pub(super) const IN_ROUNDS: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
+
+impl Ask {
+    /// What is asked for. `Err` says why nobody can be asked.
+    pub(super) fn new(
+        server: &Server,
+        caller: &Identity,
+        era: Era,
+        request: &Request,
+        (target, arguments): (Target<'_>, Arguments<'_>),
+        decision: &Rc<Decision>,
+    ) -> (Self, Result<(), &'static str>) {
+        let known = match arguments {
+            Arguments::Known(known) => Some(canonical(known)),
+            Arguments::Later(later) => later.arguments().map(canonical),
+            Arguments::Unknown => None,
+        };
+        let fits = match &known {
+            None => Err("its arguments cannot be read"),
+            Some(known) if known.len() > MAX_ARGUMENTS => {
+                Err("its arguments are more than a person can look at")
+            }
+            Some(_) => Ok(()),
+        };
+        let (subject, name) = match target {
+            Target::Tool(name) => (Subject::Tool, name),
+            Target::Resource(name) | Target::Prompt(name) => (Subject::Other, name),
+            Target::Method(_) => (Subject::Other, ""),
+        };
+        let arguments = known.unwrap_or_default();
+        let method = request.method.clone();
+        let mechanism = match (era, subject) {
+            (Era::Modern, Subject::Tool) if declares_tasks(request) => Mechanism::Task,
+            (Era::Modern, _) if IN_ROUNDS.contains(&method.as_str()) => Mechanism::Rounds,
+            _ => Mechanism::Request,
+        };
+        let ask = Self {
+            id: request.id.clone(),
+            era,
+            subject,
+            decision: Rc::clone(decision),
+            digest: call_digest(caller, &server.name, &method, name, &arguments),
+            mechanism,
+            risks: match subject {
+                Subject::Tool => server.policy.risks(name),
+                Subject::Other => Vec::new(),
+            },
+            target: name.to_owned(),
+            method,
+            arguments,
+        };
+        (ask, fits)
+    }
+
+    /// As control is told, once.
+    pub(super) fn call(&mut self, server: &Server, caller: &Identity, event: &str) -> Call {
+        let requirements = match &self.decision.effect {
+            Effect::Hold(approvals) => approvals.iter().map(approval_to_wire).collect(),
+            Effect::Allow | Effect::Deny => Vec::new(),
+        };
+        Call {
+            digest: self.digest.to_vec(),
+            server: server.name.clone(),
+            policy_version: server.version.clone(),
+            method: self.method.clone(),
+            target: self.target.clone(),
+            issuer: caller.issuer.clone(),
+            user: caller.user.clone(),
+            agent: caller.agent.clone(),
+            roles: caller.roles.clone(),
+            arguments: std::mem::take(&mut self.arguments),
+            rules: self.decision.rules.clone(),
+            requirements,
+            risks: self.risks.clone(),
+            era: match self.era {
+                Era::Legacy => "legacy",
+                Era::Modern => "modern",
+            }
+            .to_owned(),
+            trace_id: String::new(),
+            event_id: event.to_owned(),
+        }
+    }
+}

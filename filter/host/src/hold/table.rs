@@ -1,0 +1,240 @@
+//! The requests of one worker that wait, and the messages about them that have to reach control.
+//!
+//! Pure: the root context moves the messages and wakes the exchanges. After a reconnect everything that is open is
+//! said again, which control takes as often as it comes.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::rc::Weak;
+
+use gatehold_wire::hold::{self, from_filter, to_filter};
+use prost::Message as _;
+
+use crate::exchange::Exchange;
+
+/// Requests of one worker that may wait at once.
+const MAX_WAITING: usize = 20_000;
+/// Messages about requests that wait no longer which are kept while control is away; the oldest go first.
+const MAX_NOTICES: usize = 100_000;
+
+/// The requests that wait, and what is to be sent.
+#[derive(Debug, Default)]
+pub struct Holds {
+    waiting: HashMap<String, Waiting>,
+    /// Waiters of which something has not been sent on the stream that is open.
+    unsent: VecDeque<String>,
+    notices: VecDeque<Vec<u8>>,
+    /// No deadline is earlier than this (nanoseconds).
+    next_due: u64,
+}
+
+/// A request that begins to wait.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its context, and how to reach it.
+    pub place: Place,
+    /// When it has to be answered at the latest, in nanoseconds since the Unix epoch.
+    pub deadline: u64,
+    /// What tells control of it.
+    pub opening: from_filter::Message,
+}
+
+/// Where a request that waits is to be found.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// The host's number of its context.
+    pub context: u32,
+    /// The exchange itself; gone when the stream is.
+    pub exchange: Weak<RefCell<Exchange>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    place: Place,
+    deadline: u64,
+    opening: Vec<u8>,
+    claim: Option<Vec<u8>>,
+}
+
+/// What control says to one request that waits.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// It waits under an approval.
+    Pending(Pending),
+    /// What came of it.
+    Decided(hold::Decided),
+    /// Whether it may run.
+    Claimed(hold::Claimed),
+    /// What became of a task.
+    Task(hold::TaskState),
+    /// Its client has cancelled it.
+    Cancelled,
+    /// Its time is over.
+    Due,
+}
+
+/// The approval that a request waits for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// Its id.
+    pub approval: String,
+    /// Its page; empty when there is none.
+    pub url: String,
+    /// When it expires, in milliseconds since the Unix epoch.
+    pub expires_unix_millis: u64,
+}
+
+pub use hold::leave::Why as Leave;
+pub use hold::report::Progress;
+
+impl Holds {
+    /// Takes a request in. `false` when too many wait already.
+    pub fn enter(&mut self, waiter: &str, entry: Entry) -> bool {
+        if self.waiting.len() >= MAX_WAITING {
+            return false;
+        }
+        let Entry {
+            place,
+            deadline,
+            opening,
+        } = entry;
+        self.next_due = self.next_due.min(deadline);
+        if self.waiting.is_empty() {
+            self.next_due = deadline;
+        }
+        let waiting = Waiting {
+            place,
+            deadline,
+            opening: encode(opening),
+            claim: None,
+        };
+        self.waiting.insert(waiter.to_owned(), waiting);
+        self.unsent.push_back(waiter.to_owned());
+        true
+    }
+
+    /// Says that a request would run now.
+    pub fn claim(&mut self, waiter: &str, claim: hold::Claim, deadline: u64) {
+        if let Some(waiting) = self.waiting.get_mut(waiter) {
+            waiting.claim = Some(encode(from_filter::Message::Claim(claim)));
+            waiting.deadline = deadline;
+            self.unsent.push_back(waiter.to_owned());
+        }
+    }
+
+    /// Lets a request go, and tells control why it waits no longer, unless there is nothing to tell.
+    pub fn leave(&mut self, waiter: &str, why: Option<Leave>) {
+        if self.waiting.remove(waiter).is_none() {
+            return;
+        }
+        // What was never said needs no end.
+        let unsent = self.unsent.len();
+        self.unsent.retain(|unsent| unsent != waiter);
+        let was_told = self.unsent.len() == unsent;
+        if let (Some(why), true) = (why, was_told) {
+            self.notice(from_filter::Message::Leave(hold::Leave {
+                waiter: waiter.to_owned(),
+                why: why.into(),
+            }));
+        }
+    }
+
+    /// Has something said that needs no answer.
+    pub fn notice(&mut self, message: from_filter::Message) {
+        if self.notices.len() >= MAX_NOTICES {
+            self.notices.pop_front();
+        }
+        self.notices.push_back(encode(message));
+    }
+
+    /// Whether control has to hear something.
+    pub fn has_news(&self) -> bool {
+        !self.unsent.is_empty() || !self.notices.is_empty() || !self.waiting.is_empty()
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// A stream has been opened: everything that is open has to be said on it.
+    pub fn reopened(&mut self) {
+        self.unsent = self.waiting.keys().cloned().collect();
+    }
+
+    /// What is to be sent next; it is taken for sent.
+    pub fn next_messages(&mut self) -> Vec<Vec<u8>> {
+        let mut messages = Vec::new();
+        while let Some(waiter) = self.unsent.pop_front() {
+            if let Some(waiting) = self.waiting.get(&waiter) {
+                messages.push(waiting.opening.clone());
+                messages.extend(waiting.claim.clone());
+            }
+        }
+        messages.extend(self.notices.drain(..));
+        messages
+    }
+
+    /// Where a waiting request is.
+    pub fn place(&self, waiter: &str) -> Option<Place> {
+        self.waiting.get(waiter).map(|it| it.place.clone())
+    }
+
+    /// The requests whose time is over, each once: it is put off a little, in case it cannot be answered now.
+    pub fn due(&mut self, now: u64) -> Vec<String> {
+        const AGAIN: u64 = 5_000_000_000;
+        if self.waiting.is_empty() || now < self.next_due {
+            return Vec::new();
+        }
+        let mut due = Vec::new();
+        self.next_due = u64::MAX;
+        for (waiter, waiting) in &mut self.waiting {
+            if waiting.deadline <= now {
+                waiting.deadline = now.saturating_add(AGAIN);
+                due.push(waiter.clone());
+            }
+            self.next_due = self.next_due.min(waiting.deadline);
+        }
+        due
+    }
+}
+
+/// First on every stream.
+pub fn hello(sender: &str, node: &str) -> Vec<u8> {
+    encode(from_filter::Message::Hello(hold::Hello {
+        sender: sender.to_owned(),
+        node: node.to_owned(),
+    }))
+}
+
+/// What a message of control says, and to which request.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(message: &[u8]) -> Result<Option<(String, Event)>, prost::DecodeError> {
+    let message = hold::ToFilter::decode(message)?.message;
+    Ok(message.map(|message| match message {
+        to_filter::Message::Pending(hold::Pending {
+            waiter,
+            approval,
+            url,
+            expires_unix_millis,
+        }) => {
+            let pending = Pending {
+                approval,
+                url,
+                expires_unix_millis,
+            };
+            (waiter, Event::Pending(pending))
+        }
+        to_filter::Message::Decided(decided) => (decided.waiter.clone(), Event::Decided(decided)),
+        to_filter::Message::Claimed(claimed) => (claimed.waiter.clone(), Event::Claimed(claimed)),
+        to_filter::Message::Task(task) => (task.waiter.clone(), Event::Task(task)),
+        to_filter::Message::Cancelled(cancelled) => (cancelled.waiter, Event::Cancelled),
+    }))
+}
+
+fn encode(message: from_filter::Message) -> Vec<u8> {
+    let message = Some(message);
+    hold::FromFilter { message }.encode_to_vec()
+}
