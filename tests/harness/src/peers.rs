@@ -255,3 +255,52 @@ pub async fn sign_in(
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
+
+/// A receiver of webhooks that verifies them with the reference implementation of Standard Webhooks.
+#[derive(Debug)]
+pub struct WebhookReceiver(Peer);
+
+impl WebhookReceiver {
+    /// Starts it for messages that are signed with `secret`. It answers the first ones with these statuses, and the
+    /// rest with 204.
+    ///
+    /// # Errors
+    /// When it ends early or does not listen in time.
+    pub async fn start(
+        tools: &Tools,
+        folder: &Path,
+        secret: &str,
+        answers: &[u16],
+    ) -> Result<Self, HarnessError> {
+        let answers: Vec<String> = answers.iter().map(ToString::to_string).collect();
+        let arguments = ["--secret", secret, "--answers", &answers.join(",")].map(str::to_owned);
+        let place = Place::Processes;
+        let peer = Peer::start(
+            &place,
+            tools,
+            folder,
+            "webhooks",
+            "webhooks.mjs",
+            &arguments,
+        );
+        Ok(Self(peer.await?))
+    }
+
+    /// Where messages are posted.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/hook", self.0.port)
+    }
+
+    /// What has come so far: `verified`, `id`, `answered` and `body` of each message.
+    #[must_use]
+    pub fn messages(&self) -> Vec<Value> {
+        let log = self.0.process.log();
+        let lines = log
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines
+            .filter(|line| line.get("verified").is_some())
+            .collect()
+    }
+}
