@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{check, explain, export, risks, serve, verify};
+use crate::{approvals, check, explain, export, risks, serve, verify};
 
 /// Governs the Model Context Protocol traffic of AI agents inside an Envoy or Istio mesh.
 #[derive(Debug, Parser)]
@@ -28,6 +28,9 @@ pub enum Command {
     Explain(explain::Options),
     /// Say which tools have no risk class, and which they might get.
     Risks(risks::Options),
+    /// Look at calls that wait for people, and decide. Exit codes: 3 not allowed, 4 too late, 5 no such approval.
+    #[command(subcommand)]
+    Approvals(approvals::Command),
     /// Work with the audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -42,7 +45,8 @@ pub enum AuditCommand {
     Verify(verify::Options),
 }
 
-/// Does what the command line says: 0 when it went well, 1 when it failed, 2 when it was not understood.
+/// Does what the command line says: 0 when it went well, 1 when it failed, 2 when it was not understood; what
+/// `approvals` was refused has codes of its own.
 pub fn run() -> ExitCode {
     let CommandLine { command } = CommandLine::parse();
     let done = match command {
@@ -50,6 +54,7 @@ pub fn run() -> ExitCode {
         Command::Check(options) => check::check(&options, &mut io::stdout()),
         Command::Explain(options) => explain::explain(&options, &mut io::stdout()),
         Command::Risks(options) => block_on(risks::risks(options, &mut io::stdout())),
+        Command::Approvals(command) => block_on(approvals::approvals(command, &mut io::stdout())),
         Command::Audit(AuditCommand::Export(options)) => block_on(export::export(options)),
         Command::Audit(AuditCommand::Verify(options)) => {
             block_on(verify::verify(options, &mut io::stdout()))
@@ -60,7 +65,8 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // When even stderr is closed there is nobody left to tell.
             let _ = writeln!(io::stderr(), "gatehold: {error:#}");
-            ExitCode::FAILURE
+            let refused = error.downcast_ref::<approvals::Refused>();
+            refused.map_or(ExitCode::FAILURE, approvals::Refused::exit_code)
         }
     }
 }

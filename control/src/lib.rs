@@ -5,6 +5,7 @@
 //! is published as a new immutable snapshot.
 #![forbid(unsafe_code)]
 
+pub mod approvals;
 pub mod audit_service;
 pub mod check;
 pub mod command_line;

@@ -38,6 +38,30 @@ pub struct Wanted {
     mechanism: i32,
 }
 
+impl Wanted {
+    /// A refund with these arguments that alice asks for, and one finance lead decides.
+    pub fn refund(arguments: Value) -> Self {
+        Self {
+            arguments,
+            ..Self::default()
+        }
+    }
+
+    /// The same, asked for by somebody else.
+    #[must_use]
+    pub fn by(mut self, user: &str) -> Self {
+        self.user = user.to_owned();
+        self
+    }
+
+    /// The same, where policy wants a reason.
+    #[must_use]
+    pub fn with_reason(mut self) -> Self {
+        self.reason_required = true;
+        self
+    }
+}
+
 impl Default for Wanted {
     fn default() -> Self {
         Self {

@@ -10,8 +10,9 @@ use axum::routing::post;
 use axum::{Json, Router};
 use gatehold_harness::control::Control;
 use gatehold_harness::peers::Provider;
-use gatehold_harness::{Call, Tools};
+use gatehold_harness::{Call, HarnessError, Tools};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -21,47 +22,94 @@ use crate::filter::{Filter, Wanted};
 /// For one whole scenario, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// Control with a console, an OpenID provider, and a filter.
+#[derive(Debug)]
+pub struct Stage {
+    /// Where programs are.
+    pub tools: Tools,
+    /// The real `gatehold serve`.
+    pub control: Control,
+    /// Who lets calls wait.
+    pub filter: Arc<Filter>,
+    /// Address of the console.
+    pub console: String,
+    /// Address of the provider.
+    pub issuer: String,
+    folder: TempDir,
+    _provider: Provider,
+}
+
+impl Stage {
+    /// Starts all of it. The Console document comes last, so that its absence is seen too.
+    pub async fn start() -> Self {
+        let tools = ready(Tools::find());
+        let folder = tempfile::tempdir().expect("a folder");
+        let documents = folder.path().join("documents");
+        fs::create_dir(&documents).expect("made");
+        let provider = ready(Provider::start(&tools, folder.path(), 0).await);
+        let issuer = format!("http://127.0.0.1:{}", provider.port());
+        fs::write(documents.join("all.yaml"), server(&issuer)).expect("written");
+        let control = ready(Control::start(&tools, folder.path(), 0, 0).await);
+        let console = format!("http://127.0.0.1:{}", control.console_port());
+
+        let refused = ready(Call::get("/approvals").send(control.console_port()).await);
+        assert_eq!(refused.status, 503);
+        assert!(refused.text().contains("kind: Console"));
+        let unfinished = folder.path().join("console.unfinished");
+        fs::write(&unfinished, console_document(&console)).expect("written");
+        fs::rename(unfinished, documents.join("console.yaml")).expect("moved");
+        let filter = Filter::connect(control.grpc_port()).await;
+        Self {
+            tools,
+            control,
+            filter,
+            console,
+            issuer,
+            folder,
+            _provider: provider,
+        }
+    }
+
+    /// A file with a bearer token for the console's API, from the provider.
+    pub async fn token(&self, user: &str) -> PathBuf {
+        let mut login = Command::new(&self.tools.node);
+        login.arg(ready(self.tools.peer("login.mjs")));
+        login.args(["--issuer", &self.issuer, "--user", user, "--password", user]);
+        login.args(["--resource", &self.console, "--client", "console"]);
+        let output = login.output().await.expect("node runs");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let file = self.folder.path().join(format!("{user}.token"));
+        fs::write(&file, output.stdout).expect("written");
+        file
+    }
+}
+
+fn ready<T>(started: Result<T, HarnessError>) -> T {
+    started.unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// Runs one scenario of `browser.mjs`, and fails when the script does.
 pub async fn play(scenario: &str) {
-    let tools = Tools::find().unwrap_or_else(|error| panic!("{error}"));
-    let folder = tempfile::tempdir().expect("a folder");
-    let documents = folder.path().join("documents");
-    fs::create_dir(&documents).expect("made");
-    let provider = Provider::start(&tools, folder.path(), 0)
-        .await
-        .unwrap_or_else(|error| panic!("{error}"));
-    let issuer = format!("http://127.0.0.1:{}", provider.port());
-    fs::write(documents.join("all.yaml"), server(&issuer)).expect("written");
-    let control = Control::start(&tools, folder.path(), 0, 0)
-        .await
-        .unwrap_or_else(|error| panic!("{error}"));
-    let console = format!("http://127.0.0.1:{}", control.console_port());
-
-    // Nobody could sign in before the document was there; it says which.
-    let refused = Call::get("/approvals")
-        .send(control.console_port())
-        .await
-        .expect("an answer");
-    assert_eq!(refused.status, 503);
-    assert!(refused.text().contains("kind: Console"));
-    let unfinished = folder.path().join("console.unfinished");
-    fs::write(&unfinished, console_document(&console)).expect("written");
-    fs::rename(unfinished, documents.join("console.yaml")).expect("moved");
-
-    let filter = Filter::connect(control.grpc_port()).await;
+    let Stage {
+        tools,
+        control,
+        filter,
+        console,
+        folder: _folder,
+        _provider,
+        ..
+    } = Stage::start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let stage = format!("http://{}", listener.local_addr().expect("bound"));
     tokio::spawn(async move { axum::serve(listener, router(filter)).await });
-
-    let here = tools.root.join("tests/console");
-    let further = |name: &str| {
-        let help = "run `make setup`";
-        let found = tools.further("the browser", name, help);
-        found.unwrap_or_else(|error| panic!("{error}"))
-    };
+    let further = |name: &str| ready(tools.further("the browser", name, "run `make setup`"));
     let mut script = Command::new(&tools.node);
     script
-        .arg(here.join("browser.mjs"))
+        .arg(tools.root.join("tests/console/browser.mjs"))
         .arg(scenario)
         .env("CONSOLE", &console)
         .env("STAGE", &stage)

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::form::genuine;
 use super::frame::{Failure, Frame, page};
-use super::queue::{sample, target};
+use super::queue::{Sample, sample, target};
 use super::viewer::Viewer;
 use crate::Console;
 use crate::config::now_millis;
@@ -52,7 +52,7 @@ struct Before {
     user: String,
     asked: String,
     same: bool,
-    sample: String,
+    sample: Sample,
 }
 
 struct Tool {

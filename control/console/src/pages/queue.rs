@@ -13,7 +13,7 @@ use super::viewer::Viewer;
 use crate::Console;
 use crate::config::now_millis;
 use crate::text::one_line;
-use crate::view::{Moment, ago, headline, left, notes};
+use crate::view::{Moment, ago, headline, left, notes, rows};
 
 /// Rows of a page.
 const ROWS: usize = 50;
@@ -45,7 +45,7 @@ struct Row {
     server: String,
     risks: Vec<String>,
     odd: bool,
-    sample: String,
+    sample: Sample,
     user: String,
     agent: String,
     asked: String,
@@ -222,25 +222,41 @@ pub(super) fn target(approval: &Approval) -> String {
     .clone()
 }
 
-/// The arguments in one line. What is cut or hidden here is not on the approval's own page.
-pub(super) fn sample(arguments: &str) -> String {
-    let inner = arguments
-        .strip_prefix('{')
-        .and_then(|text| text.strip_suffix('}'));
-    one_line(inner.unwrap_or(arguments), 120)
+/// The first arguments, shortly. What is cut or hidden here is not on the approval's own page.
+pub(super) struct Sample {
+    pub(super) pairs: Vec<(String, String)>,
+    pub(super) more: usize,
+}
+
+/// Arguments that a sample has.
+const PAIRS: usize = 4;
+
+pub(super) fn sample(arguments: &str) -> Sample {
+    let Some((rows, _)) = rows(arguments) else {
+        let whole = (!arguments.is_empty()).then(|| (String::new(), one_line(arguments, 80)));
+        let pairs = whole.into_iter().collect();
+        return Sample { pairs, more: 0 };
+    };
+    let mut top: Vec<_> = rows
+        .iter()
+        .filter(|row| row.depth == 0)
+        .map(|row| (one_line(&row.key, 30), one_line(&row.value, 44)))
+        .collect();
+    let more = top.len().saturating_sub(PAIRS);
+    top.truncate(PAIRS);
+    Sample { pairs: top, more }
 }
 
 /// `1 of 2`, of the requirement that is furthest from being met.
 fn tally(approval: &Approval) -> String {
-    let furthest = approval
-        .missing()
-        .into_iter()
-        .max_by_key(|missing| missing.need - missing.have.min(missing.need));
-    match furthest {
-        Some(missing) => format!("{} of {}", missing.have, missing.need),
-        None => match approval.votes.len() {
-            1 => "1 vote".to_owned(),
-            votes => format!("{votes} votes"),
-        },
+    let missing = approval.missing();
+    let furthest = missing
+        .iter()
+        .max_by_key(|missing| missing.need.saturating_sub(missing.have));
+    match (approval.state, furthest, approval.votes.len()) {
+        (Came::Pending, Some(missing), _) => format!("{} of {}", missing.have, missing.need),
+        (_, _, 0) => "none".to_owned(),
+        (_, _, 1) => "1 vote".to_owned(),
+        (_, _, votes) => format!("{votes} votes"),
     }
 }

@@ -19,8 +19,10 @@ impl Escaper for Page {
             match piece {
                 Piece::Plain(plain) => Html.write_escaped_str(&mut dest, plain)?,
                 Piece::Mark(mark) => {
+                    // Texts of several lines are honest; they only must not look like one.
+                    let mark = if mark == "U+000A" { "↵" } else { &mark };
                     dest.write_str("<mark>")?;
-                    Html.write_escaped_str(&mut dest, &mark)?;
+                    Html.write_escaped_str(&mut dest, mark)?;
                     dest.write_str("</mark>")?;
                 }
             }

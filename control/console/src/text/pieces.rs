@@ -110,7 +110,10 @@ pub fn hidden_in(text: &str) -> Vec<(String, &'static str, usize)> {
     }
     found
         .into_iter()
-        .map(|(char, count)| (format!("U+{:04X}", u32::from(char)), name(char), count))
+        .map(|(char, count)| match char {
+            '\u{e0000}' => ("U+E0020–E007E".to_owned(), name(char), count),
+            _ => (format!("U+{:04X}", u32::from(char)), name(char), count),
+        })
         .collect()
 }
 
@@ -169,7 +172,7 @@ mod tests {
             short,
             [
                 ("U+202E", "right-to-left override", 1),
-                ("U+E0000", "TAG character", 2)
+                ("U+E0020–E007E", "TAG character", 2)
             ]
         );
     }

@@ -10,7 +10,7 @@ pub use access::{is_named, may_see};
 pub use arguments::{Row, rows};
 pub use notes::{Note, notes};
 pub use outcome::{Tone, headline, how_it_waits, outcome};
-pub use time::{Moment, ago, left};
+pub use time::{Moment, ago, left, millis};
 
 /// Bytes in hexadecimal, as digests are written.
 pub fn hex(bytes: &[u8]) -> String {

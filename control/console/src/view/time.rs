@@ -30,6 +30,12 @@ impl Moment {
     }
 }
 
+/// Milliseconds since the Unix epoch of a time in RFC 3339.
+pub fn millis(iso: &str) -> Option<u64> {
+    let time = DateTime::parse_from_rfc3339(iso).ok()?;
+    u64::try_from(time.timestamp_millis()).ok()
+}
+
 /// Time until something, shortly: `3 d 4 h`, `2 h 5 min`, `4 min`, `38 s`, `over`.
 pub fn left(now_millis: u64, until_millis: u64) -> String {
     let Some(seconds) = until_millis
@@ -66,6 +72,7 @@ mod tests {
     fn moments() {
         let moment = Moment::new(1_795_392_904_000);
         assert_eq!(moment.iso, "2026-11-23T00:15:04Z");
+        assert_eq!(millis(&moment.iso), Some(1_795_392_904_000));
         assert_eq!(moment.text, "23 Nov 2026, 00:15 UTC");
         assert_eq!(Moment::new(u64::MAX).text, "far in the future");
     }
