@@ -264,8 +264,8 @@ host_calls! {
     proxy_enqueue_shared_queue(_queue: u32, _value: *const u8, _size: usize) {
         status(call("enqueue_shared_queue", World::absent))
     }
-    proxy_continue_stream(_stream: u32) {
-        status(call("continue_stream", World::absent))
+    proxy_continue_stream(stream: u32) {
+        status(call("continue_stream", |world| world.continue_stream(stream)))
     }
     proxy_close_stream(stream: u32) {
         status(call("close_stream", |world| world.close_stream(stream)))

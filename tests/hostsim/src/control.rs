@@ -2,6 +2,7 @@
 
 use gatehold_wire::audit::{AppendRequest, AppendResponse, Event};
 use gatehold_wire::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Resource};
+use gatehold_wire::hold::{FromFilter, ToFilter, from_filter, to_filter};
 use gatehold_wire::{Any, ISSUER_TYPE_URL, SERVER_TYPE_URL, push};
 use prost::Message as _;
 
@@ -11,6 +12,7 @@ use crate::world::with;
 
 const PUSH: &str = "DeltaAggregatedResources";
 const AUDIT: &str = "Append";
+const HOLD: &str = "Holds/Hold";
 
 /// Resources to push, with their versions.
 #[derive(Clone, Debug, Default)]
@@ -119,6 +121,36 @@ impl Sim {
     /// Tokens of the audit streams that are open.
     pub fn audit_streams(&self) -> Vec<u32> {
         self.open(AUDIT)
+    }
+
+    /// Tokens of the hold streams that are open.
+    pub fn hold_streams(&self) -> Vec<u32> {
+        self.open(HOLD)
+    }
+
+    /// Takes what the filter has said of requests that wait, on all hold streams.
+    pub fn holds(&self) -> Vec<from_filter::Message> {
+        let streams = self.streams().into_iter();
+        streams
+            .filter(|stream| stream.target.ends_with(HOLD))
+            .flat_map(|stream| self.sent(stream.token))
+            .map(|bytes| FromFilter::decode(bytes.as_slice()).expect("a message"))
+            .filter_map(|it| it.message)
+            .collect()
+    }
+
+    /// Says something of a request that waits, on all hold streams that are open.
+    pub fn tell(&self, message: to_filter::Message) {
+        let message = Some(message);
+        for token in self.hold_streams() {
+            self.receive(
+                token,
+                &ToFilter {
+                    message: message.clone(),
+                }
+                .encode_to_vec(),
+            );
+        }
     }
 
     fn open(&self, method: &str) -> Vec<u32> {

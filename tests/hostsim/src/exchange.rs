@@ -129,6 +129,7 @@ impl<'a> Exchange<'a> {
 
     /// Ends the exchange; gives what came of it.
     pub fn finish(&mut self) -> Outcome {
+        self.settle();
         self.gone();
         self.sim.check();
         self.outcome.clone().expect("the exchange has ended")
@@ -198,6 +199,9 @@ impl<'a> Exchange<'a> {
             return self.half(side, |half| half.queue(piece));
         }
         let size = self.half(side, |half| half.piece(piece));
+        if end {
+            self.half(side, crate::http::Half::complete);
+        }
         let pause = self.event(match side {
             Side::Request => Callback::RequestBody { size, end },
             Side::Response => Callback::ResponseBody { size, end },
@@ -222,6 +226,7 @@ impl<'a> Exchange<'a> {
             return;
         }
         let count = self.half(side, |half| half.end_with(trailers));
+        self.half(side, crate::http::Half::complete);
         let pause = self.event(match side {
             Side::Request => Callback::RequestTrailers { count },
             Side::Response => Callback::ResponseTrailers { count },
@@ -250,9 +255,23 @@ impl<'a> Exchange<'a> {
         with(|world| f(world.http.get_mut(&self.id).expect("the exchange is known")))
     }
 
-    /// A callback, and what the filter asked for in it; Envoy puts that off until it is over.
+    /// A callback, and what the filter asked for in it.
     fn event(&mut self, event: Callback) -> bool {
         let pause = callback(self.id, event) == 1;
+        self.settle();
+        pause
+    }
+
+    /// Does what the filter has asked for, in an event of this exchange or of its root; Envoy puts that off until
+    /// the event is over.
+    pub fn settle(&mut self) -> &mut Self {
+        if self.outcome.is_some() {
+            return self;
+        }
+        let resumes = self.http(|http| std::mem::take(&mut http.resuming));
+        if resumes && self.flows(Side::Request) {
+            self.pass(Side::Request, true);
+        }
         let reply = self.http(|http| {
             if std::mem::take(&mut http.resetting) {
                 http.reset = true;
@@ -265,7 +284,7 @@ impl<'a> Exchange<'a> {
                 self.deliver(status, headers, body);
             }
         }
-        pause
+        self
     }
 
     /// Sends a local reply: through the filter while no response has begun, past it while the client has

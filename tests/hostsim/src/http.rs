@@ -35,6 +35,8 @@ pub(crate) struct Http {
     pub(crate) replied: bool,
     /// The stream is to be reset when the callback is over.
     pub(crate) resetting: bool,
+    /// The paused request is to go on when the callback is over.
+    pub(crate) resuming: bool,
     pub(crate) reset: bool,
     /// No more of the request or the upstream's response comes.
     pub(crate) cut: bool,
@@ -81,11 +83,22 @@ pub(crate) struct Half {
     buffer_open: bool,
     /// The next piece joins what is buffered.
     buffering: bool,
+    /// The last of it has come.
+    complete: bool,
     /// What went on.
     pub(crate) out: Option<Message>,
 }
 
 impl Half {
+    /// Whether all of it has come, and is held.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete && self.out.is_none()
+    }
+
+    pub(crate) fn complete(&mut self) {
+        self.complete = true;
+    }
+
     pub(crate) fn begin(&mut self, headers: Pairs) {
         self.started = true;
         self.headers = headers;

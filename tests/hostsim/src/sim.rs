@@ -185,6 +185,11 @@ impl Sim {
         }
     }
 
+    /// Sets the clock, in seconds since the Unix epoch; no tick comes.
+    pub fn set_clock(&self, seconds: u64) {
+        with(|world| world.now = seconds * 1000 * MILLISECOND);
+    }
+
     /// A new exchange on the root that serves.
     pub fn exchange(&self) -> Exchange<'_> {
         Exchange::new(self, self.root(), self.hold_headers)

@@ -326,6 +326,16 @@ impl World {
         Ok(())
     }
 
+    pub(crate) fn continue_stream(&mut self, stream: u32) -> Result<(), Status> {
+        let exchange = self.exchange()?;
+        // Only requests wait.
+        if stream != 0 || !exchange.side(Side::Request).is_complete() {
+            return Err(Status::BadArgument);
+        }
+        exchange.resuming = true;
+        Ok(())
+    }
+
     pub(crate) fn close_stream(&mut self, stream: u32) -> Result<(), Status> {
         if stream > 1 {
             return Err(Status::BadArgument);

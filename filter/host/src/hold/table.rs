@@ -22,10 +22,17 @@ const MAX_NOTICES: usize = 100_000;
 pub struct Holds {
     waiting: HashMap<String, Waiting>,
     /// Waiters of which something has not been sent on the stream that is open.
-    unsent: VecDeque<String>,
+    unsent: VecDeque<(String, What)>,
     notices: VecDeque<Vec<u8>>,
     /// No deadline is earlier than this (nanoseconds).
     next_due: u64,
+}
+
+/// What of a waiter has not been sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    All,
+    Claim,
 }
 
 /// A request that begins to wait.
@@ -109,7 +116,7 @@ impl Holds {
             claim: None,
         };
         self.waiting.insert(waiter.to_owned(), waiting);
-        self.unsent.push_back(waiter.to_owned());
+        self.unsent.push_back((waiter.to_owned(), What::All));
         true
     }
 
@@ -118,7 +125,7 @@ impl Holds {
         if let Some(waiting) = self.waiting.get_mut(waiter) {
             waiting.claim = Some(encode(from_filter::Message::Claim(claim)));
             waiting.deadline = deadline;
-            self.unsent.push_back(waiter.to_owned());
+            self.unsent.push_back((waiter.to_owned(), What::Claim));
         }
     }
 
@@ -128,9 +135,12 @@ impl Holds {
             return;
         }
         // What was never said needs no end.
-        let unsent = self.unsent.len();
-        self.unsent.retain(|unsent| unsent != waiter);
-        let was_told = self.unsent.len() == unsent;
+        let mut was_told = true;
+        self.unsent.retain(|(unsent, what)| {
+            let of_it = unsent == waiter;
+            was_told &= !(of_it && *what == What::All);
+            !of_it
+        });
         if let (Some(why), true) = (why, was_told) {
             self.notice(from_filter::Message::Leave(hold::Leave {
                 waiter: waiter.to_owned(),
@@ -159,15 +169,18 @@ impl Holds {
 
     /// A stream has been opened: everything that is open has to be said on it.
     pub fn reopened(&mut self) {
-        self.unsent = self.waiting.keys().cloned().collect();
+        let waiters = self.waiting.keys().cloned();
+        self.unsent = waiters.map(|waiter| (waiter, What::All)).collect();
     }
 
     /// What is to be sent next; it is taken for sent.
     pub fn next_messages(&mut self) -> Vec<Vec<u8>> {
         let mut messages = Vec::new();
-        while let Some(waiter) = self.unsent.pop_front() {
+        while let Some((waiter, what)) = self.unsent.pop_front() {
             if let Some(waiting) = self.waiting.get(&waiter) {
-                messages.push(waiting.opening.clone());
+                if what == What::All {
+                    messages.push(waiting.opening.clone());
+                }
                 messages.extend(waiting.claim.clone());
             }
         }

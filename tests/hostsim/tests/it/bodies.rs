@@ -82,12 +82,6 @@ fn denied_calls_go_nowhere() {
             json!({ "/id": 7, "/result/isError": true }),
         ),
         (
-            fixture::call("refund", json!({ "amount": 5000 })),
-            200,
-            json!({ text: "Needs approval (p/large), which this gateway cannot give yet; \
-                           the tool did not run." }),
-        ),
-        (
             fixture::rpc("tasks/get", json!({})),
             400,
             json!({ "/error/code": -32602 }),

@@ -10,6 +10,7 @@
 mod audit;
 mod bodies;
 mod chaos;
+mod holds;
 mod lifecycle;
 mod lists;
 mod orders;

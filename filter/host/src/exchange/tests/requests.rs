@@ -39,12 +39,6 @@ fn calls() {
         "deny",
     );
     check_call(
-        &call("refund", json!({"amount": 5000.0})),
-        Some(200),
-        "Needs approval (p/large)",
-        "hold",
-    );
-    check_call(
         &call("drop_table", json!({})),
         Some(200),
         "Unknown tool: drop_table",
