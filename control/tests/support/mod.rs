@@ -67,6 +67,7 @@ pub(crate) struct Serving {
     log: Arc<Mutex<String>>,
     pub(crate) grpc: String,
     pub(crate) http: String,
+    pub(crate) console: String,
 }
 
 impl Serving {
@@ -112,6 +113,7 @@ impl Serving {
             log,
             grpc: address("grpc"),
             http: address("http"),
+            console: address("console"),
         }
     }
 
@@ -144,8 +146,13 @@ impl Serving {
 
     /// Status and the rest of the answer to a GET.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.http).await.expect("connects");
         let request = format!("GET {path} HTTP/1.1\r\nhost: control\r\nconnection: close\r\n\r\n");
+        Self::ask(&self.http, &request).await
+    }
+
+    /// Status and the rest of the answer of that address to a request.
+    pub(crate) async fn ask(address: &str, request: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(address).await.expect("connects");
         stream.write_all(request.as_bytes()).await.expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("text");
@@ -156,6 +163,11 @@ impl Serving {
             .parse()
             .expect("a number");
         (status, answer)
+    }
+
+    /// Ends it as a power cut does.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.expect("killed");
     }
 
     /// Ends it as an orchestrator does, and gives its exit code.
