@@ -14,7 +14,7 @@ PURE := gatehold-engine gatehold-mcp gatehold-identity gatehold-wire
 SUMMARY := tests/setup/summary.sh
 STEP = @printf '\n\033[1m== %s\033[0m\n'
 
-.PHONY: tally help setup build wasm trap demo test fmt lint unit wasm-test hostsim e2e conformance soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-push counts release load clean
+.PHONY: tally help setup build wasm trap demo test fmt lint unit wasm-test hostsim console e2e conformance soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-push counts release load clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -41,7 +41,7 @@ demo: build ## a real agent, a real server, a real Envoy: see calls being decide
 	$(STEP) 'demo'
 	@cargo run --locked --quiet -p gatehold-demo -- $(if $(ONCE),--once)
 
-test: tally fmt lint deny unit fuzz-build wasm-test build e2e conformance ## everything that must hold
+test: tally fmt lint deny unit fuzz-build wasm-test build console e2e conformance ## everything that must hold
 	@$(SUMMARY)
 
 tally:
@@ -65,11 +65,15 @@ advisories: setup ## ask the RustSec database about our dependencies (needs its 
 
 unit: setup ## pure crates, control, the adapter on a fake host
 	$(STEP) 'unit, property and corpus tests; the adapter on the fake host'
-	@$(SUMMARY) run cargo test --locked --quiet --workspace --exclude gatehold-e2e --exclude gatehold-conformance --exclude gatehold-demo
+	@$(SUMMARY) run cargo test --locked --quiet --workspace --exclude gatehold-e2e --exclude gatehold-conformance --exclude gatehold-console-tests --exclude gatehold-demo
 
 wasm-test: setup ## the pure crates once more, in wasm32 under Node
 	$(STEP) 'pure crates in wasm32'
 	@$(SUMMARY) run cargo test --locked --target wasm32-unknown-unknown $(PURE:%=-p %) --test wasm
+
+console: build ## the console in a real browser, and from a terminal; screenshots in target/console-screenshots
+	$(STEP) 'console in a browser'
+	@$(SUMMARY) run cargo test --locked --quiet -p gatehold-console-tests
 
 e2e: build trap ## end to end on real Envoy with real servers and clients
 	$(STEP) 'end to end on Envoy'

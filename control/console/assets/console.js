@@ -88,7 +88,8 @@ async function refresh() {
 
 function follow() {
   const live = document.getElementById('live');
-  const stream = new EventSource('/events');
+  const shown = document.querySelector('[data-approval]')?.dataset.approval ?? '';
+  const stream = new EventSource(`/events?approval=${encodeURIComponent(shown)}`);
   const say = (text, isLost) => {
     live.hidden = false;
     live.textContent = text;
@@ -100,11 +101,7 @@ function follow() {
     if (wasLost) refresh();
     wasLost = false;
   });
-  stream.addEventListener('change', (event) => {
-    const [id] = event.data.split(' ');
-    const shown = document.querySelector('[data-live="decide"]') && location.pathname.split('/').pop();
-    if (!shown || id === '*' || id === shown) refresh();
-  });
+  stream.addEventListener('change', refresh);
   stream.addEventListener('over', () => location.reload());
   stream.addEventListener('error', () => {
     wasLost = true;

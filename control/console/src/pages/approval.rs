@@ -216,7 +216,12 @@ fn alert(refused: VoteRefused) -> String {
     )
 }
 
-async fn find(console: &Console, signed: &Signed, id: &str) -> Result<Approval, Failure> {
+/// The approval, for those who may see it.
+pub(super) async fn find(
+    console: &Console,
+    signed: &Signed,
+    id: &str,
+) -> Result<Approval, Failure> {
     let found = console.approvals().get(id).await?;
     let found = found.ok_or(Failure::NotFound)?;
     if !may_see(&found, &signed.person) {

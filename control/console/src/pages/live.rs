@@ -3,15 +3,20 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse as _, Response};
+use gatehold_desk::Changed;
 use http::HeaderMap;
+use serde::Deserialize;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::approval::find;
+use super::frame::Failure;
 use super::viewer::{Viewer, signed};
 use crate::Console;
 
@@ -19,17 +24,29 @@ use crate::Console;
 /// dead.
 const PULSE: Duration = Duration::from_secs(15);
 
-/// A stream of `change` events, each with an approval's id and state. It says nothing else: what may be seen of it
-/// is asked for by a request of its own.
+/// What a page shows.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Shown {
+    /// The approval of the page; without it, the page is a list.
+    #[serde(default)]
+    approval: String,
+}
+
+/// A stream of `change` events, which only say that a page should be loaded again: what may be seen of a change is
+/// decided when it is. The page of one approval hears of that one alone.
 pub(crate) async fn events(
     State(console): State<Console>,
     viewer: Viewer,
     headers: HeaderMap,
-) -> Response {
-    drop(viewer);
-    let (sender, receiver) = mpsc::channel::<Result<Event, Infallible>>(32);
+    Query(Shown { approval }): Query<Shown>,
+) -> Result<Response, Failure> {
+    // Before anything is looked at, so that no change falls between.
+    let mut changes = console.approvals().changes();
+    if !approval.is_empty() {
+        find(&console, &viewer.signed, &approval).await?;
+    }
+    let (sender, receiver) = mpsc::channel::<Result<Event, Infallible>>(4);
     tokio::spawn(async move {
-        let mut changes = console.approvals().changes();
         let mut pulse = Instant::now() + PULSE;
         let hello = Event::default().event("hello").data("you are connected");
         let mut next = hello.retry(Duration::from_secs(2));
@@ -46,20 +63,36 @@ pub(crate) async fn events(
                     let is_signed = config
                         .is_some_and(|config| signed(&console, &config, &headers, false).is_some());
                     if !is_signed {
-                        let _ = sender.send(Ok(Event::default().event("over").data("the session has ended"))).await;
+                        let over = Event::default().event("over").data("the session has ended");
+                        let _ = sender.send(Ok(over)).await;
                         return;
                     }
                     Event::default().comment("")
                 }
-                change = changes.recv() => match change {
-                    Ok(change) => Event::default()
-                        .event("change")
-                        .data(format!("{} {}", change.id, change.state)),
-                    Err(RecvError::Lagged(_)) => Event::default().event("change").data("* *"),
-                    Err(RecvError::Closed) => return,
+                changed = change(&mut changes, &approval) => match changed {
+                    Ok(()) => Event::default().event("change").data("load the page again"),
+                    Err(Closed) => return,
                 },
             };
         }
     });
-    Sse::new(ReceiverStream::new(receiver)).into_response()
+    Ok(Sse::new(ReceiverStream::new(receiver)).into_response())
+}
+
+/// The desk has ended.
+struct Closed;
+
+/// Waits until something that the page shows has changed. Many changes at once are one.
+async fn change(changes: &mut Receiver<Changed>, approval: &str) -> Result<(), Closed> {
+    let concerns = |change: &Changed| approval.is_empty() || change.id == approval;
+    loop {
+        match changes.recv().await {
+            Ok(change) if concerns(&change) => break,
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => break,
+            Err(RecvError::Closed) => return Err(Closed),
+        }
+    }
+    while changes.try_recv().is_ok() {}
+    Ok(())
 }

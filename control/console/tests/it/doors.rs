@@ -1,9 +1,11 @@
 //! Signing in, sessions, cookies.
 
+use gatehold_approvals::Person;
+use gatehold_console::sign_in::Sessions;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::support::{App, OURS, approval};
+use crate::support::{App, OURS, TestProvider, URL, approval};
 
 #[tokio::test]
 async fn signing_in_opens_the_list_and_signing_out_closes_it() {
@@ -253,4 +255,40 @@ async fn every_answer_is_protected() {
         );
         assert!(!answer.body.contains("<script>"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_session_lasts_as_long_as_the_document_says() {
+    let provider = TestProvider::start().await;
+    let config = provider.config(URL);
+    let (idle, longest) = (
+        config.document.idle_seconds,
+        config.document.longest_seconds,
+    );
+    let person = Person {
+        user: "bob".to_owned(),
+        ..Person::default()
+    };
+    let sessions = Sessions::default();
+    let begin = || sessions.begin(&config, person.clone(), 1000).unwrap();
+    let lives = |id: &str, at: u64, active| sessions.find(&config, id, at, active).is_some();
+
+    let id = begin();
+    assert!(lives(&id, 1000 + idle - 1, false), "looking does not count");
+    assert!(!lives(&id, 1000 + idle, true), "idle");
+    assert!(!lives(&id, 1000, true), "it does not come back");
+
+    let id = begin();
+    let mut at = 1000;
+    while at + idle / 2 < 1000 + longest {
+        at += idle / 2;
+        assert!(lives(&id, at, true), "active at {at}");
+    }
+    assert!(!lives(&id, 1000 + longest, true), "over in any case");
+
+    let (one, other) = (begin(), begin());
+    assert_ne!(one, other);
+    sessions.end(&one);
+    assert!(!lives(&one, 1001, true) && lives(&other, 1001, true));
+    assert!(!lives("made-up", 1001, true));
 }

@@ -385,5 +385,11 @@ async fn news_come_by_themselves() {
         text += std::str::from_utf8(&body.frame().await.unwrap().unwrap().into_data().unwrap())
             .unwrap();
     }
-    assert!(text.contains(&format!("data: {id} pending")), "{text}");
+    assert!(
+        !text.contains(&id),
+        "which one it is, is for those who may see it: {text}"
+    );
+    let other = app.sign_in(json!({ "sub": "carol" })).await;
+    let refused = app.get(&format!("/events?approval={id}"), &other).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
 }
