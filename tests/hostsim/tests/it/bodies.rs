@@ -64,7 +64,6 @@ fn check_denied(sim: &Sim, body: &[u8], status: u16, expected: &Value) {
 #[test]
 fn denied_calls_go_nowhere() {
     let sim = Sim::ready();
-    let text = "/result/content/0/text";
     for (body, status, expected) in [
         (
             fixture::call("drop_all", json!({})),

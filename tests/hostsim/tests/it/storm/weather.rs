@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use gatehold_hostsim::{Control, Fault, Push, Sim, fixture};
+use gatehold_wire::hold::{self, from_filter, to_filter};
 use gatehold_wire::push;
 use prost::Message as _;
 
@@ -62,7 +63,7 @@ impl Weather {
 
     /// Something happens.
     pub(crate) fn change(&mut self, sim: &Sim, dice: &mut Dice) {
-        match dice.below(16) {
+        match dice.below(18) {
             0..=2 if self.rough => self.fault(sim, dice),
             3 => self.push(sim, Policy::Open),
             4 => self.push(sim, Policy::Narrow),
@@ -70,7 +71,7 @@ impl Weather {
             6 if dice.percent(30) => self.remove(sim),
             7 => sim.advance([100, 500, 5000][dice.below(3)]),
             8 => {
-                let streams = [sim.push_streams(), sim.audit_streams()].concat();
+                let streams = streams(sim);
                 if let Some(stream) = streams.get(dice.below(streams.len().max(1))) {
                     sim.close(*stream, [0, 1, 14, 16][dice.below(4)]);
                 }
@@ -89,18 +90,55 @@ impl Weather {
                     sim.retire(root);
                 }
             }
+            15 => Self::tell(sim, dice),
+            16 => sim.advance(46_000),
             12 => sim.acknowledge(dice.below(4) as u64),
             13 if dice.percent(30) => {
                 self.settled = false;
                 sim.spoil_shared(b"rubbish");
             }
             14 => {
-                let streams = [sim.push_streams(), sim.audit_streams()].concat();
+                let streams = streams(sim);
                 if let Some(stream) = streams.get(dice.below(streams.len().max(1))) {
                     sim.receive(*stream, &rubbish(dice, b""));
                 }
             }
             _ => sim.tick(),
+        }
+    }
+
+    /// Control says anything about the requests that wait, but that they may run.
+    fn tell(sim: &Sim, dice: &mut Dice) {
+        for said in sim.holds() {
+            let waiter = match said {
+                from_filter::Message::Wait(wait) => wait.waiter,
+                from_filter::Message::Claim(claim) => claim.waiter,
+                from_filter::Message::Task(request) => request.waiter,
+                from_filter::Message::Leave(leave) => leave.waiter,
+                _ => continue,
+            };
+            let approval = "a1".to_owned();
+            let outcome = i32::try_from(dice.below(10)).expect("a number");
+            sim.tell(match dice.below(5) {
+                0 => to_filter::Message::Pending(hold::Pending {
+                    waiter,
+                    approval,
+                    ..hold::Pending::default()
+                }),
+                1 | 2 => to_filter::Message::Decided(hold::Decided {
+                    waiter,
+                    approval,
+                    outcome,
+                    reason: "so it is".into(),
+                }),
+                3 => to_filter::Message::Claimed(hold::Claimed {
+                    waiter,
+                    approval,
+                    outcome,
+                    ..hold::Claimed::default()
+                }),
+                _ => to_filter::Message::Cancelled(hold::Cancelled { waiter }),
+            });
         }
     }
 
@@ -176,6 +214,10 @@ impl Weather {
             );
         }
     }
+}
+
+fn streams(sim: &Sim) -> Vec<u32> {
+    [sim.push_streams(), sim.audit_streams(), sim.hold_streams()].concat()
 }
 
 /// The server with this policy.
