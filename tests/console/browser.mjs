@@ -236,7 +236,6 @@ const scenarios = {
     const [near] = await Promise.all([trap.waitForResponse(/\/approve$/), trap.click('button')]);
     assert.equal(near.status(), 403, 'a form of a sister site');
     await trap.goto(`http://127.0.0.1:${evil.address().port}/frame`);
-    await trap.waitForTimeout(300);
     const framed = trap.frames().find((frame) => frame !== trap.mainFrame());
     assert.equal(await framed.locator('#approve').count().catch(() => 0), 0, 'not shown in a frame');
     evil.close();
@@ -301,7 +300,8 @@ const scenarios = {
         await page.goto(`${CONSOLE}/approvals${path}`);
         const [wide, window] = await widths(page);
         assert.ok(wide <= window, `${name} ${part}: ${wide} wide in a window of ${window}`);
-        await page.screenshot({ path: join(SHOTS, `${part}-${name}.png`), animations: 'disabled', fullPage: part === 'approval' });
+        await shot(page, `${part}-${name}`);
+        if (part === 'approval') await page.screenshot({ path: join(SHOTS, `whole-${name}.png`), animations: 'disabled', fullPage: true });
       }
       const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
       const [red] = background.match(/\d+/g).map(Number);
