@@ -26,7 +26,8 @@ async fn came(receiver: &WebhookReceiver, event: &str) -> Vec<Value> {
             .unwrap()
             .ends_with(&format!(".{event}"))
     };
-    let some = until(&format!("{event} is told"), PATIENCE, async || {
+    let what = format!("{event} is told");
+    let some = until(&what, PATIENCE, async || {
         let messages = receiver.messages();
         let of: Vec<Value> = messages
             .iter()

@@ -12,6 +12,7 @@ mod changed;
 mod decided;
 mod gone;
 mod rounds;
+mod tasks;
 mod told;
 
 use std::time::Duration;
