@@ -14,7 +14,7 @@ PURE := gatehold-engine gatehold-mcp gatehold-identity gatehold-wire
 SUMMARY := tests/setup/summary.sh
 STEP = @printf '\n\033[1m== %s\033[0m\n'
 
-.PHONY: tally help setup build wasm trap demo test fmt lint unit wasm-test hostsim console e2e conformance soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-push counts release load clean
+.PHONY: tally help setup build wasm trap demo test fmt lint unit wasm-test hostsim console e2e hold-clients conformance soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-push counts release load clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -78,6 +78,10 @@ console: build ## the console in a real browser, and from a terminal; screenshot
 e2e: build trap ## end to end on real Envoy with real servers and clients
 	$(STEP) 'end to end on Envoy'
 	@$(SUMMARY) run cargo test --locked --quiet -p gatehold-e2e
+
+hold-clients: build ## stock clients make calls that wait for a person, for HOLD_DELAYS (default 5,40,120) seconds: the table of the README
+	$(STEP) 'stock clients and calls that wait'
+	@GATEHOLD_HOLD_DELAYS=$(or $(HOLD_DELAYS),5,40,120) cargo test --locked --quiet -p gatehold-e2e --test hold_clients
 
 bench: bench-build ## what Envoy costs per request with and without the filter, side by side (BENCH='--quick', BENCH='--case call-2k')
 	@$(BENCH_ENVOY) $(BENCH)

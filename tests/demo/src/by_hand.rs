@@ -13,7 +13,12 @@ pub(crate) async fn stay(harness: &Harness) -> anyhow::Result<()> {
     show::line("");
     show::line(&format!("TOKEN={token}"));
     show::line("");
-    show::line("# a refund that policy refuses (change the amount to 50)");
+    let console = harness.control.console_port();
+    show::line(&format!(
+        "# decide in a browser: http://127.0.0.1:{console} (sign in as carol or dave; passwords are like names)"
+    ));
+    show::line("");
+    show::line("# a refund that waits for finance (change the amount to 50)");
     show::line(&call(&url, 500));
     show::line("");
     show::line("# the same without a token: the challenge, and the document that it points to");

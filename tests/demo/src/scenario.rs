@@ -16,7 +16,7 @@ const CRM: &str = "/crm/mcp";
 const EVERYTHING: &str = "/everything/mcp";
 /// The file with the policy, and the words in it that the demo changes.
 const POLICY: &str = "policies.yaml";
-const LIMIT: (&str, &str) = ("args.amount <= 100.0", "args.amount <= 1000.0");
+const LIMIT: (&str, &str) = (" 100.0", " 1000.0");
 /// Events come in batches, a few per second.
 const EVENT: Duration = Duration::from_secs(10);
 /// How soon a changed policy has to be in force everywhere.
@@ -84,23 +84,7 @@ impl Stage<'_> {
         self.checks
             .that("a small refund goes through", succeeded(&answer));
 
-        let before = self.reached("refund").await?;
-        let answer = self
-            .call(
-                &mut alice,
-                "alice",
-                "refund",
-                &json!({ "order": "o-2", "amount": 500 }),
-            )
-            .await?;
-        self.checks.that(
-            "a large refund is refused, in words that the model can read",
-            refused(&answer),
-        );
-        self.checks.that(
-            "and never reached the server",
-            self.reached("refund").await? == before,
-        );
+        self.held(&mut alice).await?;
 
         let answer = self
             .call(
@@ -122,6 +106,51 @@ impl Stage<'_> {
         Ok(())
     }
 
+    /// A refund that is too large waits for somebody of finance.
+    async fn held(&mut self, alice: &mut Client) -> anyhow::Result<()> {
+        let before = self.reached("refund").await?;
+        let arguments = json!({ "order": "o-2", "amount": 500 });
+        show::step(&format!("alice calls `refund` with {arguments}"));
+        let carol = self.harness.sign_in_approver("carol").await?;
+        let decide = async {
+            let id = carol.wait_for_pending(1).await?.remove(0);
+            let shown = carol.show(&id).await?;
+            show::answer(&format!(
+                "it waits; carol of finance sees it at {}",
+                text(&shown, "url")
+            ));
+            let untouched = self.reached("refund").await? == before;
+            show::step("carol approves, here by the API");
+            let reply = carol.approve(&id, "the customer called").await?;
+            anyhow::ensure!(
+                reply.status == 200,
+                "the vote was refused: {}",
+                reply.text()
+            );
+            Ok((id, untouched))
+        };
+        let (answer, decided) = tokio::join!(alice.call("refund", &arguments), decide);
+        let (answer, (id, untouched)) = (answer?, decided?);
+        show::answer(&words(&answer));
+        self.decided("alice", "tools/call", "refund").await?;
+        self.checks.that(
+            "a large refund waits, and does not reach the server",
+            untouched,
+        );
+        self.checks
+            .that("once it is approved it goes through", succeeded(&answer));
+        self.checks.that(
+            "and reaches the server once",
+            self.reached("refund").await? == before.saturating_add(1),
+        );
+        let late = carol.deny(&id, "on second thought").await?;
+        show::step("carol changes her mind");
+        show::answer(&format!("{}", text(&late.json(), "detail")));
+        self.checks
+            .that("that comes too late, and says so", late.status == 409);
+        Ok(())
+    }
+
     async fn lead(&mut self) -> anyhow::Result<()> {
         show::title("bob leads the team");
         let mut bob = self.sign_in("bob", CRM, Sdk::Python2, Era::Modern).await?;
@@ -137,15 +166,12 @@ impl Stage<'_> {
         );
 
         let answer = self
-            .call(
-                &mut bob,
-                "bob",
-                "refund",
-                &json!({ "order": "o-3", "amount": 500 }),
-            )
+            .call(&mut bob, "bob", "add", &json!({ "a": 19, "b": 23 }))
             .await?;
-        self.checks
-            .that("his large refund goes through", succeeded(&answer));
+        self.checks.that(
+            "a call that only leads may make goes through",
+            succeeded(&answer),
+        );
 
         let answer = self
             .call(&mut bob, "bob", "delete_customer", &json!({ "id": "c1" }))
@@ -198,20 +224,29 @@ impl Stage<'_> {
             .sign_in("alice", CRM, Sdk::TypeScript2, Era::Modern)
             .await?;
         let refund = json!({ "order": "o-4", "amount": 500 });
-        let answer = self.call(&mut alice, "alice", "refund", &refund).await?;
-        self.checks
-            .that("before, 500 is too much", refused(&answer));
-
         let policy = self.harness.documents.read(POLICY)?;
         anyhow::ensure!(
             policy.contains(LIMIT.0),
             "`{POLICY}` does not say `{}`",
             LIMIT.0
         );
-        show::step(&format!("`{}` becomes `{}` in {POLICY}", LIMIT.0, LIMIT.1));
-        self.harness
-            .documents
-            .write(POLICY, &policy.replace(LIMIT.0, LIMIT.1))?;
+        show::step(&format!("alice calls `refund` with {refund}"));
+        let carol = self.harness.sign_in_approver("carol").await?;
+        let edit = async {
+            carol.wait_for_pending(1).await?;
+            show::answer("it waits");
+            show::step(&format!("`{}` becomes `{}` in {POLICY}", LIMIT.0, LIMIT.1));
+            let raised = policy.replace(LIMIT.0, LIMIT.1);
+            self.harness.documents.write(POLICY, &raised)
+        };
+        let (answer, edited) = tokio::join!(alice.call("refund", &refund), edit);
+        edited?;
+        let answer = answer?;
+        show::answer(&words(&answer));
+        self.checks.that(
+            "what waited under the old policy is not run under the new one",
+            refused(&answer),
+        );
         let (answer, took) = until("the new policy", Duration::from_secs(10), async || {
             let answer = alice
                 .call("refund", &refund)
@@ -265,16 +300,15 @@ impl Stage<'_> {
             "{} events on disk, {denied} of them refusals, each chained to the one before by its hash; one of them:",
             events.len()
         ));
-        let large = events.iter().find(|event| {
-            event.get("target") == Some(&json!("refund"))
-                && event.get("effect") == Some(&json!("deny"))
-        });
+        let large = events
+            .iter()
+            .find(|event| text(event, "method") == "approvals/approve");
         if let Some(event) = large {
             show::line(&event.to_string());
         }
         self.checks.that(
-            "the refused refund is in it, with its arguments",
-            large.is_some_and(|event| event.to_string().contains("500")),
+            "carol's approval is in it, with her reason",
+            large.is_some_and(|event| event.to_string().contains("the customer called")),
         );
         Ok(())
     }
@@ -342,6 +376,10 @@ impl Stage<'_> {
             .context("the server was not started")?;
         Ok(crm.calls_of(tool).await?)
     }
+}
+
+fn text<'v>(value: &'v Value, field: &str) -> &'v str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn id(event: &Value) -> String {

@@ -21,7 +21,9 @@ pub struct Approver {
 }
 
 impl Approver {
-    pub(crate) fn new(port: u16, token: String) -> Self {
+    /// Somebody with this token, for the console at this port of this machine.
+    #[must_use]
+    pub fn new(port: u16, token: String) -> Self {
         Self { port, token }
     }
 

@@ -379,6 +379,22 @@ impl Harness {
             .await
     }
 
+    /// Somebody who decides through the console's API, signed in at the OpenID provider; the token's audience is the
+    /// console's address.
+    ///
+    /// # Errors
+    /// As [`Harness::sign_in`].
+    pub async fn sign_in_approver(&self, user: &str) -> Result<Approver, HarnessError> {
+        let none = || HarnessError::Unexpected("the provider was not started".to_owned());
+        let provider = self.provider.as_ref().ok_or_else(none)?;
+        let port = self.control.console_port();
+        let resource = format!("http://127.0.0.1:{port}");
+        let token = provider
+            .sign_in(&self.tools, user, "console", &resource)
+            .await?;
+        Ok(Approver::new(port, token))
+    }
+
     /// Sends a request to the gateway.
     ///
     /// # Errors

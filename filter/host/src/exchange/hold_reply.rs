@@ -211,8 +211,13 @@ impl TaskAnswer<'_> {
             if !self.message.is_empty() {
                 members.insert("statusMessage".to_owned(), json!(self.message));
             }
-            if let (Some(member), Ok(value)) = (member, serde_json::from_str::<Value>(self.result))
-            {
+            let value = serde_json::from_str::<Value>(self.result).ok();
+            // A task that has failed has an error, also when it failed before there was an answer.
+            let value = value.or_else(|| {
+                let failed = self.status == "failed";
+                failed.then(|| json!({ "code": code::DENIED, "message": self.message }))
+            });
+            if let (Some(member), Some(value)) = (member, value) {
                 members.insert(member.to_owned(), value);
             }
         }

@@ -149,7 +149,11 @@ impl Exchange {
             self.refuse(host, Some(polling.receiving.draft), refusal);
             return;
         }
-        let claims = state.claimable && polling.poll.kind == Kind::Get && polling.state.is_none();
+        if polling.state.is_some() {
+            // It was asked again along with the claim; the answer to that tells.
+            return self.state = State::Polling(polling);
+        }
+        let claims = state.claimable && polling.poll.kind == Kind::Get;
         if let (true, Some(worker)) = (claims, &self.worker) {
             let server = &polling.receiving.endpoint.server.name;
             let claim = Claim {
