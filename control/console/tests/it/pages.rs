@@ -199,7 +199,7 @@ async fn others_see_nothing_of_it() {
     let later = app.desk.add(approval(2));
     let cookie = lead(&app).await;
     app.desk.change(&later, |approval| {
-        approval.call.target = "delete_all".to_owned()
+        approval.call.target = "delete_all".to_owned();
     });
     assert!(
         app.get(&format!("/approvals/{id}"), &cookie)
