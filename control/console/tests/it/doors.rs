@@ -1,5 +1,9 @@
 //! Signing in, sessions, cookies.
 
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
 use gatehold_approvals::Person;
 use gatehold_console::sign_in::Sessions;
 use http::StatusCode;
@@ -294,4 +298,30 @@ async fn a_session_lasts_as_long_as_the_document_says() {
     sessions.end(&one);
     assert!(!lives(&one, 1001, true) && lives(&other, 1001, true));
     assert!(!lives("made-up", 1001, true));
+}
+
+#[tokio::test]
+async fn a_client_with_a_secret_shows_it_to_the_provider_alone() {
+    let app = App::new().await;
+    app.sign_in(json!({ "sub": "bob" })).await;
+    assert_eq!(*app.provider.client.lock().unwrap(), "gatehold-console");
+
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("client-secret");
+    let mut config = app.provider.config(URL);
+    let mut document = (*config.document).clone();
+    document.sign_in.client_secret_file = Some(file.clone());
+    config.document = Arc::new(document);
+    app.config.send_replace(Some(config.into()));
+    let missing = app.get("/sign-in/start", "").await;
+    assert_eq!(missing.status, StatusCode::BAD_GATEWAY);
+    assert!(!missing.body.contains("client-secret"), "{}", missing.body);
+
+    fs::write(&file, "s3cret\n").unwrap();
+    let start = app.get("/sign-in/start", "").await;
+    assert!(!start.location().contains("s3cret"));
+    app.sign_in(json!({ "sub": "bob" })).await;
+    fs::remove_file(&file).unwrap();
+    // `gatehold-console:s3cret` in base64.
+    let basic = "Basic Z2F0ZWhvbGQtY29uc29sZTpzM2NyZXQ=";
+    assert_eq!(*app.provider.client.lock().unwrap(), basic);
 }

@@ -29,6 +29,7 @@ pub(crate) struct App {
     pub(crate) desk: Memory,
     pub(crate) provider: TestProvider,
     pub(crate) config: watch::Sender<Option<Arc<ConsoleConfig>>>,
+    pub(crate) shutdown: CancellationToken,
 }
 
 /// An answer that was read to its end.
@@ -93,12 +94,14 @@ impl App {
         let (sender, receiver) = watch::channel(Some(Arc::new(config)));
         let desk = Memory::default();
         let approvals = Arc::new(desk.clone());
-        let console = Console::new(approvals, receiver, CancellationToken::new()).unwrap();
+        let shutdown = CancellationToken::new();
+        let console = Console::new(approvals, receiver, shutdown.clone()).unwrap();
         Self {
             router: router(console),
             desk,
             provider,
             config: sender,
+            shutdown,
         }
     }
 

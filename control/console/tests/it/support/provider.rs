@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
 use gatehold_console::ConsoleConfig;
 use gatehold_documents::KeySource;
+use http::HeaderMap;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
@@ -27,6 +28,8 @@ pub(crate) struct TestProvider {
     pub(crate) issuer: String,
     key: Arc<SigningKey>,
     next: Arc<Mutex<Next>>,
+    /// How the client said who it is when it redeemed the last code.
+    pub(crate) client: Arc<Mutex<String>>,
 }
 
 #[derive(Default)]
@@ -50,6 +53,7 @@ impl TestProvider {
             issuer,
             key: Arc::new(SigningKey::from_bytes(&[7; 32])),
             next: Arc::default(),
+            client: Arc::default(),
         };
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(Self::metadata))
@@ -126,12 +130,18 @@ impl TestProvider {
 
     async fn token(
         State(provider): State<Self>,
+        headers: HeaderMap,
         Form(form): Form<HashMap<String, String>>,
     ) -> Result<Json<Value>, &'static str> {
         let Next {
             id_token,
             challenge,
         } = std::mem::take(&mut *provider.next.lock().unwrap());
+        let by_header = headers
+            .get("authorization")
+            .map(|value| value.to_str().unwrap().to_owned());
+        *provider.client.lock().unwrap() =
+            by_header.unwrap_or_else(|| form.get("client_id").cloned().unwrap_or_default());
         let verifier = form
             .get("code_verifier")
             .map(String::as_str)
