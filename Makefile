@@ -14,7 +14,7 @@ PURE := gatehold-engine gatehold-mcp gatehold-identity gatehold-wire
 SUMMARY := tests/setup/summary.sh
 STEP = @printf '\n\033[1m== %s\033[0m\n'
 
-.PHONY: tally help setup build wasm trap demo test fmt lint unit wasm-test hostsim console e2e hold-clients conformance soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-push counts release load clean
+.PHONY: tally help setup build wasm trap demo test fmt lint unit wasm-test hostsim console e2e hold-clients conformance soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-push bench-holds counts release load clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -79,9 +79,10 @@ e2e: build trap ## end to end on real Envoy with real servers and clients
 	$(STEP) 'end to end on Envoy'
 	@$(SUMMARY) run cargo test --locked --quiet -p gatehold-e2e
 
+HOLD_DELAYS ?= 5,40,120
 hold-clients: build ## stock clients make calls that wait for a person, for HOLD_DELAYS (default 5,40,120) seconds: the table of the README
 	$(STEP) 'stock clients and calls that wait'
-	@GATEHOLD_HOLD_DELAYS=$(or $(HOLD_DELAYS),5,40,120) cargo test --locked --quiet -p gatehold-e2e --test hold_clients
+	@GATEHOLD_HOLD_DELAYS=$(HOLD_DELAYS) cargo test --locked --quiet -p gatehold-e2e --test hold_clients
 
 bench: bench-build ## what Envoy costs per request with and without the filter, side by side (BENCH='--quick', BENCH='--case call-2k')
 	@$(BENCH_ENVOY) $(BENCH)
@@ -105,6 +106,11 @@ bench-push: release ## a real control against 1,000 simulated Envoys: time to th
 	$(STEP) 'bench of the push'
 	@cargo build --locked --profile load -p gatehold-bench-push
 	@$(TARGET)/load/gatehold-bench-push --control $(TARGET)/release/gatehold $(PUSH)
+
+bench-holds: release wasm ## 10,000 calls that wait at once: memory per call, time from click to upstream (HOLDS='--holds 1000')
+	$(STEP) 'bench of calls that wait'
+	@cargo build --locked --profile load -p gatehold-bench-holds
+	@GATEHOLD_BIN=$(abspath $(TARGET))/release/gatehold $(TARGET)/load/gatehold-bench-holds $(HOLDS)
 
 bench-micro: setup ## every hot function by itself, and decisions with 10 and 10,000 rules
 	@CRITERION_HOME=$(abspath $(TARGET))/criterion cargo bench --locked -p gatehold-bench-micro

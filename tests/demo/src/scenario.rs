@@ -145,7 +145,7 @@ impl Stage<'_> {
         );
         let late = carol.deny(&id, "on second thought").await?;
         show::step("carol changes her mind");
-        show::answer(&format!("{}", text(&late.json(), "detail")));
+        show::answer(text(&late.json(), "detail"));
         self.checks
             .that("that comes too late, and says so", late.status == 409);
         Ok(())

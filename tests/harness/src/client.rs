@@ -137,6 +137,18 @@ impl Client {
     /// # Errors
     /// When the client has fallen over or does not answer in time.
     pub async fn step(&mut self, step: &Value) -> Result<Value, HarnessError> {
+        self.step_within(step, STEP).await
+    }
+
+    /// As [`Client::step`], for one that may take longer.
+    ///
+    /// # Errors
+    /// As [`Client::step`].
+    pub async fn step_within(
+        &mut self,
+        step: &Value,
+        patience: Duration,
+    ) -> Result<Value, HarnessError> {
         let line = format!("{step}\n");
         let answer = async {
             self.input.write_all(line.as_bytes()).await?;
@@ -145,9 +157,9 @@ impl Client {
         };
         let late = |_| HarnessError::Deadline {
             what: format!("answer to {step}"),
-            seconds: STEP.as_secs_f64(),
+            seconds: patience.as_secs_f64(),
         };
-        match tokio::time::timeout(STEP, answer).await.map_err(late)? {
+        match tokio::time::timeout(patience, answer).await.map_err(late)? {
             Ok(Some(line)) => serde_json::from_str(&line).map_err(|error| {
                 HarnessError::Unexpected(format!("a client printed `{line}`: {error}"))
             }),

@@ -78,7 +78,8 @@ impl Kind {
             Self::Sdk(sdk, era) => {
                 let client = harness.client(sdk, era, CRM, token).await;
                 let mut client = client.map_err(|error| error.to_string())?;
-                let answer = client.call("refund", arguments).await;
+                let step = json!({ "op": "callTool", "name": "refund", "arguments": arguments });
+                let answer = client.step_within(&step, PATIENCE * 3).await;
                 let answer = answer.map_err(|error| error.to_string())?;
                 match answer["ok"] == json!(true) {
                     true => Ok(answer["result"].clone()),
