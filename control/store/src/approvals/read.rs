@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use futures_util::TryStreamExt as _;
 use gatehold_approvals::{
     Approval, ApprovalId, Call, Grant, Mechanism, Person, Requester, Run, RunState, Saved,
     SavedChain, State, Verdict, Vote,
@@ -15,6 +16,12 @@ use crate::{Reader, StoreError};
 
 /// Approvals of one page when nobody says how many.
 const PAGE: usize = 100;
+
+/// The columns of an approval that decide; its arguments are for people.
+const WITHOUT_ARGUMENTS: &str = "id, state, mechanism, digest, definition, server, policy_version, method, target,
+    '' AS arguments, rules, requirements, risks, era, trace_id, event_id, issuer, user, agent, roles,
+    created_unix_millis, expires_unix_millis, decided_unix_millis, ended_reason,
+    run_state, run_detail, run_unix_millis";
 
 impl Reader {
     /// Approvals, newest first.
@@ -128,8 +135,12 @@ impl Reader {
     /// When the file can't be read.
     pub async fn saved_approval(&self, id: &str) -> Result<Option<Saved>, StoreError> {
         let mut connection = self.connection().await?;
-        let rows = sqlx::query("SELECT * FROM approval WHERE id = ?")
-            .bind(id)
+        let mut query = QueryBuilder::new(format!(
+            "SELECT {WITHOUT_ARGUMENTS} FROM approval WHERE id = "
+        ));
+        let rows = query
+            .push_bind(id)
+            .build()
             .fetch_all(&mut *connection)
             .await?;
         let Some(approval) = with_votes(&mut connection, &rows).await?.pop() else {
@@ -193,21 +204,23 @@ impl Reader {
             // The last one stays.
             grants.insert(row.try_get("approval")?, read_grant(&row)?);
         }
-        let mut query = QueryBuilder::new("SELECT * FROM approval WHERE ");
+        // One row at a time, and without the arguments: there may be gigabytes of them.
+        let mut query =
+            QueryBuilder::new(format!("SELECT {WITHOUT_ARGUMENTS} FROM approval WHERE "));
         live(&mut query);
         query.push(" ORDER BY approval.number");
-        let rows = query.build().fetch_all(&mut *connection).await?;
-        let saved = |row: &SqliteRow| -> Result<Saved, sqlx::Error> {
-            let mut approval = approval(row)?;
-            approval.call.arguments = String::new();
+        let mut query = query.build().fetch(&mut *connection);
+        let mut live = Vec::new();
+        while let Some(row) = query.try_next().await? {
+            let mut approval = approval(&row)?;
             approval.votes = votes.remove(approval.id.as_str()).unwrap_or_default();
-            Ok(Saved {
+            live.push(Saved {
                 chains: chains.remove(approval.id.as_str()).unwrap_or_default(),
                 grant: grants.remove(approval.id.as_str()),
                 approval,
-            })
-        };
-        Ok(rows.iter().map(saved).collect::<Result<_, _>>()?)
+            });
+        }
+        Ok(live)
     }
 
     /// What a tool was when a filter last saw it.
