@@ -392,4 +392,8 @@ async fn news_come_by_themselves() {
     let other = app.sign_in(json!({ "sub": "carol" })).await;
     let refused = app.get(&format!("/events?approval={id}"), &other).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    app.shutdown.cancel();
+    while let Some(frame) = body.frame().await {
+        frame.unwrap();
+    }
 }
