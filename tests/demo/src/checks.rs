@@ -46,7 +46,7 @@ pub(crate) fn succeeded(answer: &Value) -> bool {
 /// Whether a tool's answer says that it was not run.
 pub(crate) fn refused(answer: &Value) -> bool {
     answer.pointer("/result/isError") == Some(&Value::Bool(true))
-        && words(answer).contains("the tool did not run")
+        && words(answer).contains("he tool did not run")
 }
 
 /// Whether the answer is the one for a tool that does not exist.

@@ -235,7 +235,11 @@ impl Stage<'_> {
         let edit = async {
             carol.wait_for_pending(1).await?;
             show::answer("it waits");
-            show::step(&format!("`{}` becomes `{}` in {POLICY}", LIMIT.0, LIMIT.1));
+            show::step(&format!(
+                "`{}` becomes `{}` in {POLICY}",
+                LIMIT.0.trim(),
+                LIMIT.1.trim()
+            ));
             let raised = policy.replace(LIMIT.0, LIMIT.1);
             self.harness.documents.write(POLICY, &raised)
         };
