@@ -198,7 +198,10 @@ async fn stock_clients_make_calls_that_wait() {
     };
     let mut harness = started(builder).await;
     let carol = carol(&harness);
-    let mut rows: Vec<Row> = KINDS.iter().map(|kind| Row::new(kind.title())).collect();
+    let mut rows: Vec<Row> = KINDS
+        .iter()
+        .map(|kind| Row::new(&harness.tools.root, kind.title()))
+        .collect();
     for delay in &delays {
         let calls = KINDS.iter().enumerate();
         let calls = calls.map(|(number, kind)| one(&harness, &carol, *kind, number, *delay));

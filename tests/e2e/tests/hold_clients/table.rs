@@ -1,5 +1,6 @@
 //! What clients and their users saw, as a table in Markdown.
 
+use std::path::Path;
 use std::time::Duration;
 
 /// What one call came to.
@@ -13,19 +14,45 @@ pub(crate) struct Seen {
     pub(crate) after: Duration,
 }
 
+/// The release of a client, as set-up installs it.
+pub(crate) fn release(root: &Path, client: &str) -> String {
+    let (file, before, after) = match client {
+        "TypeScript 1.x" => (
+            "tests/peers/package.json",
+            "\"@modelcontextprotocol/sdk\": \"",
+            '"',
+        ),
+        "TypeScript 2.x" => (
+            "tests/peers/package.json",
+            "\"@modelcontextprotocol/client\": \"",
+            '"',
+        ),
+        "Python 1.x" => ("tests/setup/requirements-mcp1.txt", "\nmcp==", ' '),
+        "Python 2.x" => ("tests/setup/requirements-mcp2.txt", "\nmcp==", ' '),
+        _ => ("Cargo.lock", "name = \"rmcp\"\nversion = \"", '"'),
+    };
+    let text = std::fs::read_to_string(root.join(file)).unwrap();
+    let (_, rest) = text
+        .split_once(before)
+        .unwrap_or_else(|| panic!("{file} has no `{before}`"));
+    let (release, _) = rest.split_once(after).unwrap();
+    release.to_owned()
+}
+
 /// A client.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
-    client: &'static str,
-    version: &'static str,
+    client: String,
+    protocol: &'static str,
     seen: Vec<(Duration, Seen)>,
 }
 
 impl Row {
-    pub(crate) fn new((client, version): (&'static str, &'static str)) -> Self {
+    pub(crate) fn new(root: &Path, (client, protocol): (&'static str, &'static str)) -> Self {
+        let sdk = client.trim_end_matches(" 1.x").trim_end_matches(" 2.x");
         Self {
-            client,
-            version,
+            client: format!("{sdk} {}", release(root, client)),
+            protocol,
             seen: Vec::new(),
         }
     }
@@ -54,7 +81,7 @@ pub(crate) fn markdown(rows: &[Row], delays: &[Duration]) -> String {
             });
         text.push_str(&format!(
             "\n| {} | {} | {mechanism} |",
-            row.client, row.version
+            row.client, row.protocol
         ));
         for (_, seen) in &row.seen {
             let what = match &seen.told {
