@@ -108,8 +108,9 @@ async fn a_task_outlives_control_and_one_that_is_cancelled_or_denied_never_runs(
         state["result"]["content"][0]["text"], "ran refund",
         "{state}"
     );
-    let state = until(&harness, &token, &denied, "completed").await;
-    assert_eq!(state["result"]["isError"], true, "{state}");
+    let state = until(&harness, &token, &denied, "failed").await;
+    assert_eq!(state["error"]["code"], -31403, "{state}");
+    assert_eq!(state["error"]["message"], "no", "{state}");
     assert_eq!(calls(&harness).len(), 1);
     nothing_crashed(&mut harness).await;
 }
