@@ -67,6 +67,7 @@ pub(crate) struct Serving {
     log: Arc<Mutex<String>>,
     pub(crate) grpc: String,
     pub(crate) http: String,
+    #[allow(dead_code, reason = "not every test file has people in it")]
     pub(crate) console: String,
 }
 
@@ -166,6 +167,7 @@ impl Serving {
     }
 
     /// Ends it as a power cut does.
+    #[allow(dead_code, reason = "not every test file kills it")]
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.expect("killed");
     }
