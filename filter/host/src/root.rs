@@ -220,6 +220,9 @@ impl Configured {
     fn closed(&mut self, host: &dyn RootHost, stream: u32, status: u32) {
         let random = self.worker.random.number();
         let now = host.now().unwrap_or_default();
+        if self.hold_stream.is(stream) {
+            self.hold_closed();
+        }
         for (link, name) in [
             (&mut self.push_stream, "push"),
             (&mut self.audit_stream, "audit"),
@@ -347,6 +350,9 @@ impl Configured {
 
     fn fail(&mut self, now: u64, stream: u32) {
         let random = self.worker.random.number();
+        if self.hold_stream.is(stream) {
+            self.hold_closed();
+        }
         let Self {
             push_stream,
             audit_stream,

@@ -128,7 +128,9 @@ impl Book {
             RunState::NotRun | RunState::Answered => 3,
         };
         let before = entry.run.as_ref().map_or(0, |run| rank(run.state));
-        if rank(report.state) <= before {
+        // What went to the upstream has run, whatever is said of another claim of the same waiter.
+        let ran = before > 0 && report.state == RunState::NotRun;
+        if rank(report.state) <= before || ran {
             return;
         }
         let run = Run {

@@ -4,11 +4,13 @@ use std::rc::Rc;
 
 use gatehold_engine::{Arguments, Decision, Effect, Target};
 use gatehold_identity::Identity;
-use gatehold_mcp::{Era, Id, Request, canonical, declares_tasks};
+use gatehold_mcp::{Era, Id, Map, Request, Value, canonical, declares_tasks};
 use gatehold_wire::approval_to_wire;
-use gatehold_wire::hold::{Call, Mechanism};
+use gatehold_wire::hold::{Call, HeldHeader, Mechanism};
+use prost::Message as _;
 
 use crate::hold::{CallDigest, MAX_ARGUMENTS, call_digest};
+use crate::host::HeaderPairs;
 use crate::server::Server;
 
 /// What is to be approved.
@@ -24,6 +26,8 @@ pub(super) struct Ask {
     pub(super) target: String,
     arguments: String,
     risks: Vec<String>,
+    /// Whether it brings answers to questions of the upstream.
+    pub(super) has_answers: bool,
 }
 
 /// What a refusal is to look like.
@@ -47,6 +51,7 @@ impl Ask {
         request: &Request,
         (target, arguments): (Target<'_>, Arguments<'_>),
         decision: &Rc<Decision>,
+        headers: Option<&HeaderPairs>,
     ) -> (Self, Result<(), &'static str>) {
         let known = match arguments {
             Arguments::Known(known) => Some(canonical(known)),
@@ -77,7 +82,15 @@ impl Ask {
             era,
             subject,
             decision: Rc::clone(decision),
-            digest: call_digest(caller, &server.name, &method, name, &arguments),
+            digest: digest(
+                caller,
+                server,
+                request,
+                (name, &arguments),
+                decision,
+                headers,
+            ),
+            has_answers: has_answers(request),
             mechanism,
             risks: match subject {
                 Subject::Tool => server.policy.risks(name),
@@ -119,4 +132,78 @@ impl Ask {
             event_id: event.to_owned(),
         }
     }
+}
+
+/// Everything that an approval is for: what reaches the upstream, and what people were asked to agree to. Another
+/// requirement, because the caller's roles have changed, makes it another call.
+fn digest(
+    caller: &Identity,
+    server: &Server,
+    request: &Request,
+    (target, arguments): (&str, &str),
+    decision: &Decision,
+    headers: Option<&HeaderPairs>,
+) -> CallDigest {
+    let rest = canonical(&other_params(request));
+    let approvals = match &decision.effect {
+        Effect::Hold(approvals) => approvals.as_slice(),
+        Effect::Allow | Effect::Deny => &[],
+    };
+    let required: Vec<Vec<u8>> = approvals
+        .iter()
+        .map(|approval| approval_to_wire(approval).encode_to_vec())
+        .collect();
+    let mut mirrored = headers.map(mirrored).unwrap_or_default();
+    mirrored.sort_by(|one, two| one.name.cmp(&two.name));
+    let mirrored: Vec<Vec<u8>> = mirrored.iter().map(|it| it.encode_to_vec()).collect();
+    // How many there are of each, so that none is taken for one of another kind.
+    let counts = format!("{} {}", required.len(), mirrored.len());
+    let named = [
+        server.name.as_str(),
+        &request.method,
+        target,
+        arguments,
+        &rest,
+        &counts,
+    ];
+    let named = named.into_iter().map(str::as_bytes);
+    let lists = required.iter().chain(&mirrored).map(Vec::as_slice);
+    call_digest(caller, named.chain(lists))
+}
+
+/// Parameters beside those that are looked at elsewhere, and those that differ from one request to the next.
+fn other_params(request: &Request) -> Map<String, Value> {
+    const ELSEWHERE: [&str; 6] = [
+        "name",
+        "uri",
+        "arguments",
+        "_meta",
+        "requestState",
+        "inputResponses",
+    ];
+    let params = request.params.iter().flatten();
+    params
+        .filter(|(key, _)| !ELSEWHERE.contains(&key.as_str()))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+fn has_answers(request: &Request) -> bool {
+    let answers = request
+        .params
+        .as_ref()
+        .and_then(|it| it.get("inputResponses"));
+    answers.is_some_and(|it| it.as_object().is_none_or(|it| !it.is_empty()))
+}
+
+/// Headers that repeat arguments for the server.
+pub(super) fn mirrored(headers: &HeaderPairs) -> Vec<HeldHeader> {
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
+    let mirrored = headers.iter().filter_map(|(name, value)| {
+        let name = text(name)?.to_ascii_lowercase();
+        let value = text(value)?;
+        name.starts_with("mcp-param-")
+            .then_some(HeldHeader { name, value })
+    });
+    mirrored.collect()
 }

@@ -64,6 +64,7 @@ pub(super) fn batch(
         era: protocol.era,
         arguments: None,
         grant: None,
+        headers: None,
     };
     let started = draft.started();
     let mut first = Some(draft);

@@ -16,6 +16,7 @@ use crate::exchange::hold_reply::cannot_wait;
 use crate::exchange::reply::Refusal;
 use crate::exchange::session::Session;
 use crate::hold::CallDigest;
+use crate::host::HeaderPairs;
 use crate::record::Draft;
 use crate::server::Server;
 use crate::uris;
@@ -81,6 +82,8 @@ pub(super) struct Questioner<'a> {
     pub(super) arguments: Option<&'a Unbuilt<'a>>,
     /// What has been approved.
     pub(super) grant: Option<&'a Grant>,
+    /// The headers, where a call could wait.
+    pub(super) headers: Option<&'a HeaderPairs>,
 }
 
 impl Questioner<'_> {
@@ -281,10 +284,19 @@ impl Asked<'_> {
             caller,
             era,
             grant,
+            headers,
             ..
         } = self.of;
-        let about = (target, arguments);
-        let (ask, fits) = Ask::new(server, &caller.identity, era, self.request, about, decision);
+        let (about, identity) = ((target, arguments), &caller.identity);
+        let (ask, fits) = Ask::new(
+            server,
+            identity,
+            era,
+            self.request,
+            about,
+            decision,
+            headers,
+        );
         if let Err(why) = fits {
             return Err(cannot_wait(&ask, why).into());
         }

@@ -2,12 +2,12 @@
 
 use gatehold_mcp::{Outcome as Answered, RequestHeaders, rounds as mcp_rounds};
 use gatehold_wire::hold::{
-    Claim, Claimed, Decided, HeldCall, HeldHeader, Leg, Mechanism, Outcome, Wait, from_filter,
+    Claim, Claimed, Decided, HeldCall, Leg, Mechanism, Outcome, Wait, from_filter,
 };
 use prost::Message as _;
 
 use crate::config::HoldHeaders;
-use crate::exchange::ask::Ask;
+use crate::exchange::ask::{Ask, mirrored};
 use crate::exchange::decide::Grant;
 use crate::exchange::hold_reply::Told;
 use crate::exchange::judge::{self, Judged};
@@ -22,6 +22,9 @@ use crate::worker::Worker;
 
 /// Nanoseconds for which an answer of control is waited for.
 pub(super) const PATIENCE: u64 = 8_000_000_000;
+
+/// Bytes of a call that control keeps for a task.
+const MAX_KEPT: usize = 1 << 20;
 
 /// One that waits.
 #[derive(Debug)]
@@ -63,8 +66,12 @@ impl Exchange {
         (receiving, mut ask, round): (Box<Receiving>, Box<Ask>, Option<HeldRound>),
     ) -> Flow {
         let waiter = worker.random.id();
-        // Where the headers have gone ahead, the request about a task cannot become the call.
-        if ask.mechanism == Mechanism::Task && worker.config.hold_headers == HoldHeaders::GoAhead {
+        // Where the headers have gone ahead, the request about a task cannot become the call; and what has begun in
+        // rounds goes on so.
+        let no_task = worker.config.hold_headers == HoldHeaders::GoAhead
+            || receiving.size > MAX_KEPT
+            || round.is_some();
+        if ask.mechanism == Mechanism::Task && no_task {
             ask.mechanism = Mechanism::Rounds;
         }
         let (chain, number) = match &round {
@@ -167,6 +174,10 @@ impl Exchange {
             let refusal = held.told().decided(outcome, &decided.reason);
             return self.end_hold(host, *held, Leave::Told, refusal);
         }
+        // The poll runs it.
+        if held.ask.mechanism == Mechanism::Task {
+            return self.become_task(host, *held);
+        }
         if held.phase == Phase::Asking
             && let Some(worker) = &self.worker
         {
@@ -195,7 +206,7 @@ impl Exchange {
         let Some(worker) = self.worker.clone() else {
             return self.state = State::Held(Box::new(held));
         };
-        worker.holds.borrow_mut().leave(&held.waiter, None);
+        worker.holds.borrow_mut().run(&held.waiter);
         let Held {
             mut receiving,
             ask,
@@ -423,18 +434,6 @@ fn opening(
             .map(|session| rounds::cancel_key(identity, server, session, &ask.id))
             .unwrap_or_default(),
     })
-}
-
-/// Headers that repeat arguments for the server.
-fn mirrored(headers: &crate::host::HeaderPairs) -> Vec<HeldHeader> {
-    let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
-    let mirrored = headers.iter().filter_map(|(name, value)| {
-        let name = text(name)?.to_ascii_lowercase();
-        let value = text(value)?;
-        name.starts_with("mcp-param-")
-            .then_some(HeldHeader { name, value })
-    });
-    mirrored.collect()
 }
 
 /// Version of a server's resource that is in force now.

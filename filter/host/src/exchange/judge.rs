@@ -22,7 +22,7 @@ use crate::exchange::rounds::{self, Rounds};
 use crate::exchange::session::Session;
 use crate::exchange::{Receiving, Verb, mcp_limits, task};
 use crate::hold::{HeldRound, RoundState};
-use crate::host::{Direction, Host, whole_body};
+use crate::host::{Direction, HeaderPairs, Host, whole_body};
 use crate::record::Draft;
 use crate::worker::Worker;
 
@@ -62,7 +62,7 @@ pub(super) fn judge(
             batch(worker, host, receiving, &headers, &body).map(Judged::Passes)
         }
         Ok(body) => {
-            let judged = one(worker, host, receiving, &headers, &body, grant)?;
+            let judged = one(worker, host, receiving, (&headers, &pairs), &body, grant)?;
             Ok(match judged {
                 // It is judged again when it is approved.
                 Judged::Waits(mut receiving, ask, round) => {
@@ -91,13 +91,19 @@ fn one(
     worker: &Rc<Worker>,
     host: &dyn Host,
     mut receiving: Receiving,
-    headers: &RequestHeaders<'_>,
+    (headers, pairs): (&RequestHeaders<'_>, &HeaderPairs),
     body: &[u8],
     grant: Option<&Grant>,
 ) -> Result<Judged, Refused> {
     let mut round = None;
     let judged = match receiving.verb {
-        Verb::Post => message(worker, &mut receiving, headers, body, (grant, &mut round)),
+        Verb::Post => message(
+            worker,
+            &mut receiving,
+            (headers, pairs),
+            body,
+            (grant, &mut round),
+        ),
         Verb::Get | Verb::Delete => bodiless(&mut receiving, headers).map_err(Stop::from),
     };
     let judged = match judged {
@@ -105,8 +111,14 @@ fn one(
             poll: Some(poll), ..
         }) => return Ok(Judged::Polls(Box::new(receiving), poll)),
         Err(Stop::Held(ask)) => {
+            let is_first = round.is_none();
             let held = round.and_then(|round| round.hold);
-            if held.as_ref().is_some_and(|held| !held.is_of(&ask.digest)) {
+            // Answers to the upstream are for a call that runs already; people have not seen them.
+            let belongs = match &held {
+                Some(held) => held.is_of(&ask.digest) && (held.running || !ask.has_answers),
+                None => is_first && !ask.has_answers,
+            };
+            if !belongs {
                 return Err(refused(rounds::foreign(&ask.id), receiving.draft));
             }
             return Ok(Judged::Waits(Box::new(receiving), ask, held));
@@ -175,7 +187,7 @@ struct Verdict {
 fn message(
     worker: &Worker,
     receiving: &mut Receiving,
-    headers: &RequestHeaders<'_>,
+    (headers, pairs): (&RequestHeaders<'_>, &HeaderPairs),
     body: &[u8],
     (grant, round): (Option<&Grant>, &mut Option<RoundState>),
 ) -> Result<Verdict, Stop> {
@@ -201,6 +213,7 @@ fn message(
         era: protocol.era,
         arguments: arguments.as_ref(),
         grant,
+        headers: Some(pairs),
     };
     if let (Message::Request(request), Era::Modern) = (&message, protocol.era) {
         let now = draft.started() / 1_000_000_000;

@@ -403,7 +403,7 @@ impl Exchange {
     fn stay(&mut self, state: State, flow: Flow, after_reply: Flow) -> Flow {
         let flow = match state {
             State::Replied | State::Emptied => after_reply,
-            State::Barred => Flow::Pause,
+            State::Barred | State::Held(_) | State::Polling(_) => Flow::Pause,
             _ => flow,
         };
         self.state = state;

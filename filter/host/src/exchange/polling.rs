@@ -8,6 +8,7 @@ use gatehold_wire::hold::{Claim, Claimed, HeldCall, TaskRequest, TaskState, from
 use prost::Message as _;
 
 use crate::caller::Caller;
+use crate::exchange::ask::mirrored;
 use crate::exchange::decide::Grant;
 use crate::exchange::held::{PATIENCE, version_in_force};
 use crate::exchange::hold_reply::{TaskAnswer, acknowledged, ok};
@@ -182,7 +183,7 @@ impl Exchange {
         let Some(worker) = self.worker.clone() else {
             return self.state = State::Polling(Box::new(polling));
         };
-        worker.holds.borrow_mut().leave(&polling.waiter, None);
+        worker.holds.borrow_mut().run(&polling.waiter);
         let Polling {
             mut receiving,
             poll,
@@ -308,6 +309,9 @@ fn prepare(
     };
     host.set_header(Direction::Request, "mcp-method", &request.method)?;
     host.set_header(Direction::Request, "mcp-name", &header_value(name))?;
+    for header in mirrored(&receiving.headers) {
+        host.remove_header(Direction::Request, &header.name)?;
+    }
     for header in &call.headers {
         host.set_header(Direction::Request, &header.name, &header.value)?;
     }

@@ -34,8 +34,8 @@ pub(super) struct TaskRun {
     pub(super) now_millis: u64,
     pub(super) ttl_millis: u64,
     pub(super) poll_millis: u64,
-    /// What the call came to: `result` or `error`, as JSON.
-    pub(super) result: Option<String>,
+    /// What the call came to: `completed` with its result, or `failed` with its error, as JSON.
+    pub(super) result: Option<(&'static str, String)>,
 }
 
 impl Run {
@@ -71,24 +71,28 @@ impl Run {
             return Ok(None);
         };
         let (status, result) = match said {
+            Said::Result(result) if result.len() > MAX_KEPT => ("failed", TOO_LARGE.to_owned()),
             Said::Result(result) if is_complete(result) => ("completed", result.to_owned()),
             Said::Result(_) => ("failed", ASKED_BACK.to_owned()),
+            Said::Error(error) if error.len() > MAX_KEPT => ("failed", TOO_LARGE.to_owned()),
             Said::Error(error) => ("failed", error.to_owned()),
         };
         let answer = task.body(status, &result);
-        task.result = Some(result);
+        task.result = Some((status, result));
         Ok(Some(answer))
     }
 
     /// Tells control what became of it.
     pub(super) fn report(self, worker: &Worker, progress: Progress, detail: &str) {
-        let result = self.task.and_then(|task| task.result);
-        report(
-            worker,
-            &self.waiter,
-            &self.approval,
-            (progress, detail, result.unwrap_or_default()),
-        );
+        let (detail, result) = match self.task.map(|task| task.result) {
+            None => (detail, String::new()),
+            Some(Some(("completed", result))) => (detail, result),
+            // What control keeps is what the poll that ran it has told.
+            Some(Some((_, error))) => ("error", error),
+            Some(None) => ("error", NO_ANSWER.to_owned()),
+        };
+        let said = (progress, detail, result);
+        report(worker, &self.waiter, &self.approval, said);
     }
 }
 
@@ -130,8 +134,10 @@ pub(super) fn report(
 /// Says that a request for which control has said something waits no longer: a claim that was granted to it did not
 /// run.
 pub fn no_longer_there(worker: &Worker, waiter: &str, event: &Event) {
+    let has_run = worker.holds.borrow().has_run(waiter);
     if let Event::Claimed(claimed) = event
         && claimed.granted
+        && !has_run
     {
         let said = (Progress::NotRun, "the client went away", String::new());
         report(worker, waiter, &claimed.approval, said);
@@ -152,6 +158,15 @@ pub(super) fn word(outcome: Outcome) -> &'static str {
 
 /// What is said when a server answers a call of a task by asking for more, which it was told it cannot.
 const ASKED_BACK: &str = r#"{"code":-31502,"message":"the server asked for input, which a call that waited as a task cannot give"}"#;
+
+/// What is said when a server's answer is more than control keeps for a task.
+const TOO_LARGE: &str =
+    r#"{"code":-31413,"message":"the answer is larger than a task can keep; it is lost"}"#;
+/// What is said when a server has answered nothing that could be read as an answer.
+const NO_ANSWER: &str =
+    r#"{"code":-31502,"message":"the server gave no answer that could be kept for the task"}"#;
+/// Bytes of an answer that control keeps.
+const MAX_KEPT: usize = 1 << 20;
 
 fn is_complete(result: &str) -> bool {
     let Ok(Value::Object(result)) = serde_json::from_str(result) else {

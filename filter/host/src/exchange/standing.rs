@@ -62,6 +62,7 @@ impl Exchange {
                 era: allowed.era(),
                 arguments: None,
                 grant: None,
+                headers: None,
             };
             let mut scratch = Draft::new(worker, now, endpoint);
             if let Err(stop) = questioner.request(request, &mut scratch) {

@@ -8,28 +8,19 @@ use sha2::{Digest as _, Sha256};
 
 use crate::hex::hex;
 
-/// SHA-256 of a call: who asks which server for what, with which arguments.
+/// SHA-256 of a call: who asks which server for what, with which arguments, and what its approval takes.
 pub type CallDigest = [u8; 32];
 
-/// The digest of a call. `arguments` are canonical; each part goes in with its length before it, so that no two
-/// calls are the same bytes.
-pub fn call_digest(
-    caller: &Identity,
-    server: &str,
-    method: &str,
-    target: &str,
-    arguments: &str,
+/// The digest of a call of `caller`: each part goes in with its length before it, so that no two calls are the same
+/// bytes.
+pub fn call_digest<'p>(
+    caller: &'p Identity,
+    parts: impl IntoIterator<Item = &'p [u8]>,
 ) -> CallDigest {
     let mut hash = Sha256::new();
-    for part in [
-        caller.issuer.as_str(),
-        &caller.user,
-        &caller.agent,
-        server,
-        method,
-        target,
-        arguments,
-    ] {
+    let caller = [&caller.issuer, &caller.user, &caller.agent];
+    let caller = caller.map(|part| part.as_bytes());
+    for part in caller.into_iter().chain(parts) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -139,7 +130,8 @@ mod tests {
     #[test]
     fn digests_tell_calls_apart() {
         let digest = |user: &str, target: &str, arguments: &str| {
-            call_digest(&identity(user), "crm", "tools/call", target, arguments)
+            let parts = ["crm", "tools/call", target, arguments];
+            call_digest(&identity(user), parts.map(str::as_bytes))
         };
         let one = digest("ann", "refund", "{}");
         assert_eq!(one, digest("ann", "refund", "{}"));

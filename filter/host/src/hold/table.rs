@@ -17,15 +17,39 @@ const MAX_WAITING: usize = 20_000;
 /// Messages about requests that wait no longer which are kept while control is away; the oldest go first.
 const MAX_NOTICES: usize = 100_000;
 
+/// Bytes of what tells control of requests that wait: a worker has little memory, and clients choose how much it is.
+const MAX_WAITING_BYTES: usize = 64 << 20;
+/// Bytes of the other messages.
+const MAX_NOTICE_BYTES: usize = 32 << 20;
+/// Messages that were sent last, and are said again on the next stream: they may not have arrived on the one before.
+const AGAIN: usize = 256;
+/// Bytes of a message that is kept for that.
+const MAX_AGAIN: usize = 16 << 10;
+/// Waiters that ran last, for which a grant that comes twice is no news.
+const RAN: usize = 1024;
+
 /// The requests that wait, and what is to be sent.
 #[derive(Debug, Default)]
 pub struct Holds {
     waiting: HashMap<String, Waiting>,
+    waiting_bytes: usize,
+    notice_bytes: usize,
+    sent: VecDeque<Vec<u8>>,
+    ran: VecDeque<String>,
+    stream: Stream,
     /// Waiters of which something has not been sent on the stream that is open.
     unsent: VecDeque<(String, What)>,
     notices: VecDeque<Vec<u8>>,
     /// No deadline is earlier than this (nanoseconds).
     next_due: u64,
+}
+
+/// Whether there is a stream to send on; without one nothing is noted as unsent, since all is said again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stream {
+    #[default]
+    Closed,
+    Open,
 }
 
 /// What of a waiter has not been sent.
@@ -61,6 +85,8 @@ struct Waiting {
     deadline: u64,
     opening: Vec<u8>,
     claim: Option<Vec<u8>>,
+    /// Control may have heard of it.
+    told: bool,
 }
 
 /// What control says to one request that waits.
@@ -97,14 +123,17 @@ pub use hold::report::Progress;
 impl Holds {
     /// Takes a request in. `false` when too many wait already.
     pub fn enter(&mut self, waiter: &str, entry: Entry) -> bool {
-        if self.waiting.len() >= MAX_WAITING {
-            return false;
-        }
         let Entry {
             place,
             deadline,
             opening,
         } = entry;
+        let opening = encode(opening);
+        let bytes = self.waiting_bytes.saturating_add(opening.len());
+        if self.waiting.len() >= MAX_WAITING || bytes > MAX_WAITING_BYTES {
+            return false;
+        }
+        self.waiting_bytes = bytes;
         self.next_due = self.next_due.min(deadline);
         if self.waiting.is_empty() {
             self.next_due = deadline;
@@ -112,11 +141,12 @@ impl Holds {
         let waiting = Waiting {
             place,
             deadline,
-            opening: encode(opening),
+            opening,
             claim: None,
+            told: false,
         };
         self.waiting.insert(waiter.to_owned(), waiting);
-        self.unsent.push_back((waiter.to_owned(), What::All));
+        self.unsent(waiter, What::All);
         true
     }
 
@@ -125,23 +155,39 @@ impl Holds {
         if let Some(waiting) = self.waiting.get_mut(waiter) {
             waiting.claim = Some(encode(from_filter::Message::Claim(claim)));
             waiting.deadline = deadline;
-            self.unsent.push_back((waiter.to_owned(), What::Claim));
+            self.next_due = self.next_due.min(deadline);
+            self.unsent(waiter, What::Claim);
         }
+    }
+
+    fn unsent(&mut self, waiter: &str, what: What) {
+        if self.stream == Stream::Open {
+            self.unsent.push_back((waiter.to_owned(), what));
+        }
+    }
+
+    /// Lets a request go because it runs.
+    pub fn run(&mut self, waiter: &str) {
+        self.leave(waiter, None);
+        if self.ran.len() >= RAN {
+            self.ran.pop_front();
+        }
+        self.ran.push_back(waiter.to_owned());
+    }
+
+    /// Whether a request was let go because it runs, not long ago.
+    pub fn has_run(&self, waiter: &str) -> bool {
+        self.ran.iter().any(|ran| ran == waiter)
     }
 
     /// Lets a request go, and tells control why it waits no longer, unless there is nothing to tell.
     pub fn leave(&mut self, waiter: &str, why: Option<Leave>) {
-        if self.waiting.remove(waiter).is_none() {
+        let Some(gone) = self.waiting.remove(waiter) else {
             return;
-        }
+        };
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(gone.opening.len());
         // What was never said needs no end.
-        let mut was_told = true;
-        self.unsent.retain(|(unsent, what)| {
-            let of_it = unsent == waiter;
-            was_told &= !(of_it && *what == What::All);
-            !of_it
-        });
-        if let (Some(why), true) = (why, was_told) {
+        if let (Some(why), true) = (why, gone.told) {
             self.notice(from_filter::Message::Leave(hold::Leave {
                 waiter: waiter.to_owned(),
                 why: why.into(),
@@ -151,10 +197,15 @@ impl Holds {
 
     /// Has something said that needs no answer.
     pub fn notice(&mut self, message: from_filter::Message) {
-        if self.notices.len() >= MAX_NOTICES {
-            self.notices.pop_front();
+        let message = encode(message);
+        self.notice_bytes = self.notice_bytes.saturating_add(message.len());
+        self.notices.push_back(message);
+        while self.notices.len() > MAX_NOTICES || self.notice_bytes > MAX_NOTICE_BYTES {
+            let Some(oldest) = self.notices.pop_front() else {
+                break;
+            };
+            self.notice_bytes = self.notice_bytes.saturating_sub(oldest.len());
         }
-        self.notices.push_back(encode(message));
     }
 
     /// Whether control has to hear something.
@@ -169,22 +220,45 @@ impl Holds {
 
     /// A stream has been opened: everything that is open has to be said on it.
     pub fn reopened(&mut self) {
+        self.stream = Stream::Open;
+        let again = std::mem::take(&mut self.sent);
+        for message in again.into_iter().rev() {
+            self.notice_bytes = self.notice_bytes.saturating_add(message.len());
+            self.notices.push_front(message);
+        }
         let waiters = self.waiting.keys().cloned();
         self.unsent = waiters.map(|waiter| (waiter, What::All)).collect();
+    }
+
+    /// The stream is gone.
+    pub fn closed(&mut self) {
+        self.stream = Stream::Closed;
+        self.unsent.clear();
     }
 
     /// What is to be sent next; it is taken for sent.
     pub fn next_messages(&mut self) -> Vec<Vec<u8>> {
         let mut messages = Vec::new();
         while let Some((waiter, what)) = self.unsent.pop_front() {
-            if let Some(waiting) = self.waiting.get(&waiter) {
+            if let Some(waiting) = self.waiting.get_mut(&waiter) {
+                waiting.told = true;
                 if what == What::All {
                     messages.push(waiting.opening.clone());
                 }
                 messages.extend(waiting.claim.clone());
             }
         }
-        messages.extend(self.notices.drain(..));
+        self.notice_bytes = 0;
+        for notice in self.notices.drain(..) {
+            // Definitions are told anew by whoever sees them.
+            if notice.len() < MAX_AGAIN {
+                if self.sent.len() >= AGAIN {
+                    self.sent.pop_front();
+                }
+                self.sent.push_back(notice.clone());
+            }
+            messages.push(notice);
+        }
         messages
     }
 

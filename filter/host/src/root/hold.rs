@@ -46,8 +46,10 @@ impl Configured {
         let entered = host.enter(place.context);
         match (exchange, entered) {
             (Some(exchange), Ok(())) => {
-                if let Ok(mut exchange) = exchange.try_borrow_mut() {
-                    exchange.event(host, event);
+                match exchange.try_borrow_mut() {
+                    Ok(mut exchange) => exchange.event(host, event),
+                    // It is in the middle of something else, which cannot be: it does not run for sure.
+                    Err(_) => no_longer_there(&self.worker, waiter, &event),
                 }
             }
             _ => {
@@ -62,6 +64,12 @@ impl Configured {
                 &format!("gatehold: cannot come back from a request: {error}"),
             );
         }
+    }
+
+    /// The stream is gone. What was sent last may not have arrived.
+    pub(super) fn hold_closed(&self) {
+        self.worker.holds.borrow_mut().closed();
+        self.worker.tools.borrow_mut().forget();
     }
 
     fn open_hold(&mut self, host: &dyn RootHost, now: u64) {

@@ -5,17 +5,17 @@ use gatehold_wire::hold::{self, from_filter, leave, report, to_filter};
 use serde_json::{Value, json};
 
 /// A worker, and what it says of requests that wait.
-struct Held {
-    sim: Sim,
+pub(crate) struct Held {
+    pub(crate) sim: Sim,
 }
 
 impl Held {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { sim: Sim::ready() }
     }
 
     /// What the filter says with the next tick; a stream that opens is opened first.
-    fn said(&self) -> Vec<from_filter::Message> {
+    pub(crate) fn said(&self) -> Vec<from_filter::Message> {
         self.sim.tick();
         self.sim.tick();
         let said = self.sim.holds().into_iter();
@@ -23,14 +23,14 @@ impl Held {
             .collect()
     }
 
-    fn wait(&self) -> hold::Wait {
+    pub(crate) fn wait(&self) -> hold::Wait {
         match self.said().as_slice() {
             [from_filter::Message::Wait(wait)] => wait.clone(),
             other => panic!("{other:?}"),
         }
     }
 
-    fn pending(&self, waiter: &str) {
+    pub(crate) fn pending(&self, waiter: &str) {
         self.sim.tell(to_filter::Message::Pending(hold::Pending {
             waiter: waiter.into(),
             approval: "a1".into(),
@@ -39,7 +39,7 @@ impl Held {
         }));
     }
 
-    fn decided(&self, waiter: &str, outcome: hold::Outcome, reason: &str) {
+    pub(crate) fn decided(&self, waiter: &str, outcome: hold::Outcome, reason: &str) {
         self.sim.tell(to_filter::Message::Decided(hold::Decided {
             waiter: waiter.into(),
             approval: "a1".into(),
@@ -48,14 +48,14 @@ impl Held {
         }));
     }
 
-    fn claim(&self) -> hold::Claim {
+    pub(crate) fn claim(&self) -> hold::Claim {
         match self.said().as_slice() {
             [from_filter::Message::Claim(claim)] => claim.clone(),
             other => panic!("{other:?}"),
         }
     }
 
-    fn claimed(&self, waiter: &str, granted: bool) {
+    pub(crate) fn claimed(&self, waiter: &str, granted: bool) {
         self.sim.tell(to_filter::Message::Claimed(hold::Claimed {
             waiter: waiter.into(),
             approval: "a1".into(),
@@ -68,7 +68,7 @@ impl Held {
         }));
     }
 
-    fn left(&self) -> leave::Why {
+    pub(crate) fn left(&self) -> leave::Why {
         match self.said().as_slice() {
             [from_filter::Message::Leave(leave)] => leave.why(),
             other => panic!("{other:?}"),
@@ -76,11 +76,11 @@ impl Held {
     }
 }
 
-fn refund(amount: u32) -> Vec<u8> {
+pub(crate) fn refund(amount: u32) -> Vec<u8> {
     fixture::call("refund", json!({ "amount": amount, "note": "x" }))
 }
 
-fn modern(params: Value) -> Vec<u8> {
+pub(crate) fn modern(params: Value) -> Vec<u8> {
     let mut params = params;
     params["name"] = json!("refund");
     params["arguments"] = json!({ "amount": 5000 });
@@ -91,7 +91,7 @@ fn modern(params: Value) -> Vec<u8> {
     fixture::rpc("tools/call", params)
 }
 
-fn send<'a>(sim: &'a Sim, body: &[u8], modern: Option<(&str, &str)>) -> Exchange<'a> {
+pub(crate) fn send<'a>(sim: &'a Sim, body: &[u8], modern: Option<(&str, &str)>) -> Exchange<'a> {
     let token = fixture::token(&["support"]);
     let mut headers = fixture::headers(&token);
     if let Some((method, name)) = modern {
@@ -105,7 +105,7 @@ fn send<'a>(sim: &'a Sim, body: &[u8], modern: Option<(&str, &str)>) -> Exchange
     exchange
 }
 
-fn answer(outcome: &Outcome) -> Value {
+pub(crate) fn answer(outcome: &Outcome) -> Value {
     outcome.client.as_ref().unwrap().json()
 }
 

@@ -9,6 +9,7 @@
 
 mod audit;
 mod bodies;
+mod bound;
 mod chaos;
 mod holds;
 mod lifecycle;
