@@ -52,6 +52,7 @@ pub(crate) fn compile(
     issuers(&set, report);
     only_one_console(&set, files, report);
     gates::console(&set, report);
+    gates::audiences(&set, report);
     endpoints(&set.servers, report);
     classes(&set, report);
     let policies = set.policies.len();

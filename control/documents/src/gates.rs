@@ -65,6 +65,32 @@ pub(crate) fn console(set: &Set, report: &mut Report) {
     }
 }
 
+/// A token that an agent sends to a server must be of no use for deciding about what the agent asks.
+pub(crate) fn audiences(set: &Set, report: &mut Report) {
+    let servers = set.servers.iter().filter_map(|entry| {
+        let spec = entry.spec.as_ref()?;
+        Some((entry, spec))
+    });
+    for console in set.consoles.iter() {
+        let Some(spec) = &console.spec else { continue };
+        let decide = spec.api_audiences.iter().chain([&spec.client_id]);
+        for audience in decide {
+            let shared = servers
+                .clone()
+                .find(|(_, server)| server.audiences.contains(audience));
+            if let Some((server, _)) = shared {
+                let message = format!(
+                    "tokens for `{}` could decide about calls: the audience `{}` is the server's and the console's",
+                    server.name.value,
+                    excerpt(audience)
+                );
+                let help = "give `api.audiences` and `signIn.clientId` of the console values that no server has";
+                report.add(console.at, message, help.to_owned());
+            }
+        }
+    }
+}
+
 fn people(number: usize) -> String {
     match number {
         1 => "one user".to_owned(),

@@ -59,7 +59,7 @@ pub fn slack(event: WebhookEvent, approval: &Approval, page: Option<&str>) -> Va
         json!({ "type": "section", "fields": fields }),
     ];
     if !matches!(call.arguments.as_str(), "" | "{}") {
-        let shown = harmless(&visible(&call.arguments, ARGUMENTS));
+        let shown = harmless(&visible(&call.arguments, ARGUMENTS), 2 * ARGUMENTS);
         blocks.push(
             json!({ "type": "section", "text": text(&format!("*Arguments*\n```{shown}```")) }),
         );
@@ -151,24 +151,51 @@ fn text(text: &str) -> Value {
 
 /// As code within a line.
 fn code(text: &str) -> String {
-    let shown = harmless(&visible(text, NAME));
+    let shown = harmless(&visible(text, NAME), 2 * NAME);
     match shown.trim() {
         "" => "—".to_owned(),
         _ => format!("`{shown}`"),
     }
 }
 
-/// Without what Slack reads as markup, and what ends code.
-fn harmless(text: &str) -> String {
+/// Without what Slack reads as markup, and what ends code; at most so many characters, escapes counted: Slack takes no
+/// message with a longer text, and a caller must not be able to keep one from being sent.
+fn harmless(text: &str, most: usize) -> String {
     let mut harmless = String::with_capacity(text.len());
+    let mut left = most.saturating_sub(1);
     for character in text.chars() {
-        match character {
-            '&' => harmless.push_str("&amp;"),
-            '<' => harmless.push_str("&lt;"),
-            '>' => harmless.push_str("&gt;"),
-            '`' => harmless.push('\''),
-            character => harmless.push(character),
-        }
+        let mut unescaped = [0; 4];
+        let escaped = match character {
+            '&' => "&amp;",
+            '<' => "&lt;",
+            '>' => "&gt;",
+            '`' => "'",
+            character => character.encode_utf8(&mut unescaped),
+        };
+        let Some(less) = left.checked_sub(escaped.chars().count()) else {
+            harmless.push('…');
+            break;
+        };
+        left = less;
+        harmless.push_str(escaped);
     }
     harmless
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_is_cut_between_escapes() {
+        for (text, most, expected) in [
+            ("a<b", 10, "a&lt;b"),
+            ("&&&", 11, "&amp;&amp;…"),
+            ("a`b", 3, "a'…"),
+            ("", 3, ""),
+        ] {
+            assert_eq!(harmless(text, most), expected, "{text}");
+            assert!(harmless(text, most).chars().count() <= most);
+        }
+    }
 }

@@ -252,3 +252,15 @@ fn gates_that_nobody_could_open() {
         "#]],
     );
 }
+
+#[test]
+fn no_token_of_an_agent_decides() {
+    console(
+        "  url: https://c.example\n  signIn: { issuer: corp, clientId: c }\n  api: { audiences: [\"https://gw.example.com/crm/mcp\"] }\n",
+        expect![[r#"
+            a.yaml:11:1: tokens for `crm` could decide about calls: the audience `https://gw.example.com/crm/mcp` is the server's and the console's
+                give `api.audiences` and `signIn.clientId` of the console values that no server has
+            1 problem; nothing was changed
+        "#]],
+    );
+}
