@@ -171,6 +171,7 @@ impl Configured {
             match left.checked_sub(1) {
                 Some(left) if !idle => self.life = Life::Draining(left),
                 _ => {
+                    self.end_waits(host, now);
                     self.life = Life::Serving;
                     let _ = host.done();
                 }

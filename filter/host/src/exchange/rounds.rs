@@ -7,14 +7,13 @@ use gatehold_mcp::reply::code;
 use gatehold_mcp::rounds::{ServerState, state_of_answer, with_state};
 use gatehold_mcp::{Id, Notification, Request, RequestHeaders, Value};
 use gatehold_wire::hold::{Cancel, from_filter};
-use sha2::{Digest as _, Sha256};
 
 use crate::caller::Caller;
 use crate::exchange::ask::IN_ROUNDS;
 use crate::exchange::reply::Refusal;
 use crate::exchange::run::Run;
 use crate::hex::hex;
-use crate::hold::RoundState;
+use crate::hold::{RoundState, call_digest};
 use crate::metrics::Refused;
 use crate::server::Server;
 use crate::worker::Worker;
@@ -139,19 +138,8 @@ pub(super) fn cancel_key(caller: &Identity, server: &Server, session: &[u8], id:
         Id::Integer(number) => number.to_string(),
         Id::String(text) => Value::from(text.as_str()).to_string(),
     };
-    let mut hash = Sha256::new();
-    for part in [
-        caller.issuer.as_bytes(),
-        caller.user.as_bytes(),
-        caller.agent.as_bytes(),
-        server.name.as_bytes(),
-        session,
-        id.as_bytes(),
-    ] {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    hex(&hash.finalize())
+    let parts = [server.name.as_bytes(), session, id.as_bytes()];
+    hex(&call_digest(caller, parts))
 }
 
 fn target(request: &Request) -> Option<&str> {

@@ -11,8 +11,8 @@ use crate::hex::hex;
 /// SHA-256 of a call: who asks which server for what, with which arguments, and what its approval takes.
 pub type CallDigest = [u8; 32];
 
-/// The digest of a call of `caller`: each part goes in with its length before it, so that no two calls are the same
-/// bytes.
+/// The digest of something that `caller` does, such as a call: each part goes in with its length before it, so that no
+/// two lists of parts are the same bytes.
 pub fn call_digest<'p>(
     caller: &'p Identity,
     parts: impl IntoIterator<Item = &'p [u8]>,

@@ -218,6 +218,11 @@ impl Holds {
         self.waiting.len()
     }
 
+    /// All that wait.
+    pub fn waiters(&self) -> Vec<String> {
+        self.waiting.keys().cloned().collect()
+    }
+
     /// A stream has been opened: everything that is open has to be said on it.
     pub fn reopened(&mut self) {
         self.stream = Stream::Open;

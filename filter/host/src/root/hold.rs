@@ -20,6 +20,15 @@ impl Configured {
         self.flush_holds(host, now);
     }
 
+    /// Tells everybody who waits to come back: no tick will come any more.
+    pub(super) fn end_waits(&mut self, host: &dyn RootHost, now: u64) {
+        let waiters = self.worker.holds.borrow().waiters();
+        for waiter in waiters {
+            self.wake(host, &waiter, Event::Due);
+        }
+        self.flush_holds(host, now);
+    }
+
     /// What control said on the stream.
     pub(super) fn told(&mut self, host: &dyn RootHost, stream: u32, message: &[u8]) {
         match read(message) {

@@ -66,3 +66,22 @@ fn a_grant_that_comes_twice_is_no_news() {
     };
     assert_eq!(report.progress(), report::Progress::Forwarded);
 }
+
+#[test]
+fn a_root_that_goes_tells_who_waits_to_come_back() {
+    let held = Held::new();
+    let mut exchange = send(&held.sim, &refund(5000), None);
+    let wait = held.wait();
+    held.pending(&wait.waiter);
+    let old = held.sim.root();
+    assert!(held.sim.configure(fixture::CONFIG));
+    assert!(!held.sim.retire(old), "it has a request that waits");
+    held.sim.advance(6_000);
+    let outcome = exchange.finish();
+    assert!(outcome.upstream.is_none());
+    assert!(
+        answer(&outcome)
+            .to_string()
+            .contains("make exactly the same call again")
+    );
+}
