@@ -133,7 +133,7 @@ async fn an_allowed_request_arrives_as_it_was_sent() {
         (
             "answers to a server's questions",
             format!(
-                r#"{{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{{"name":"echo","inputResponses":{{"q":{{"action":"accept","content":{{"x":1.0}}}}}},"requestState":"v1.\u0041=","arguments":{{}},{meta}}}}}"#
+                r#"{{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{{"name":"echo","inputResponses":{{"q":{{"action":"accept","content":{{"x":1.0}}}}}},"arguments":{{}},{meta}}}}}"#
             ),
         ),
         (
@@ -234,7 +234,7 @@ async fn an_answer_arrives_as_the_upstream_sent_it() {
         ),
         (
             200,
-            r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","inputRequests":{"q":{"method":"elicitation/create","params":{"message":"?","requestedSchema":{"type":"object","properties":{}}}}},"requestState":"opaque=="}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","inputRequests":{"q":{"method":"elicitation/create","params":{"message":"?","requestedSchema":{"type":"object","properties":{}}}}}}}"#,
         ),
         (
             200,

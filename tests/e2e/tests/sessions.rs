@@ -259,3 +259,52 @@ async fn a_task_is_found_by_every_worker_and_by_its_caller_only() {
     assert!(harness.recorder.take().is_empty());
     nothing_crashed(&mut harness).await;
 }
+
+#[tokio::test]
+async fn what_a_server_gives_a_client_to_send_back_is_for_that_client_and_call_only() {
+    let mut harness = started(governed()).await;
+    let [alice, mallory] = tokens(&harness, CRM);
+    harness.recorder.answer(|request| {
+        let result = json!({
+            "resultType": "input_required", "requestState": "v1.A=\u{e9}\"",
+            "inputRequests": { "q": { "method": "roots/list" } },
+        });
+        Answer::json(&json!({ "jsonrpc": "2.0", "id": request.json()["id"], "result": result }))
+    });
+    let call = |tool: &str, state: Option<&str>, token: &str| {
+        let mut params = json!({ "name": tool, "arguments": {} });
+        if let Some(state) = state {
+            params["inputResponses"] = json!({ "q": { "roots": [] } });
+            params["requestState"] = json!(state);
+        }
+        message::modern(CRM, "tools/call", &params).bearer(token)
+    };
+    let reply = harness.send(&call("echo", None, &alice)).await.unwrap();
+    let answer = reply.json();
+    let state = answer["result"]["requestState"].as_str().unwrap();
+    assert!(!state.contains("v1.A"), "{state}");
+    assert_eq!(
+        answer["result"]["inputRequests"]["q"]["method"],
+        "roots/list"
+    );
+    harness.recorder.take();
+
+    harness
+        .send(&call("echo", Some(state), &alice))
+        .await
+        .unwrap();
+    let received = harness.recorder.take();
+    let params = &received[0].json()["params"];
+    assert_eq!(params["requestState"], "v1.A=\u{e9}\"");
+    assert_eq!(params["inputResponses"]["q"]["roots"], json!([]));
+
+    for (tool, state, token) in [
+        ("echo", state, &mallory),
+        ("get_order", state, &alice),
+        ("echo", "v1.A=\u{e9}\"", &alice),
+    ] {
+        let reply = harness.send(&call(tool, Some(state), token)).await.unwrap();
+        assert_eq!(reply.json()["error"]["code"], -32602, "{}", reply.text());
+        assert!(harness.recorder.take().is_empty(), "{tool}");
+    }
+}
