@@ -287,7 +287,7 @@ async fn what_a_server_gives_a_client_to_send_back_is_for_that_client_and_call_o
         answer["result"]["inputRequests"]["q"]["method"],
         "roots/list"
     );
-    harness.recorder.take();
+    assert_eq!(harness.recorder.take().len(), 1);
 
     harness
         .send(&call("echo", Some(state), &alice))
@@ -307,4 +307,5 @@ async fn what_a_server_gives_a_client_to_send_back_is_for_that_client_and_call_o
         assert_eq!(reply.json()["error"]["code"], -32602, "{}", reply.text());
         assert!(harness.recorder.take().is_empty(), "{tool}");
     }
+    nothing_crashed(&mut harness).await;
 }
