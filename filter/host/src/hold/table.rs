@@ -213,11 +213,6 @@ impl Holds {
         !self.unsent.is_empty() || !self.notices.is_empty() || !self.waiting.is_empty()
     }
 
-    /// How many wait.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
     /// All that wait.
     pub fn waiters(&self) -> Vec<String> {
         self.waiting.keys().cloned().collect()
