@@ -12,9 +12,20 @@ WASM_BUILT := $(TARGET)/wasm32-wasip1/release/gatehold_filter.wasm
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(GATEHOLD_CACHE)/bin/wasm-bindgen-test-runner
 PURE := gatehold-engine gatehold-mcp gatehold-identity gatehold-wire
 SUMMARY := tests/setup/summary.sh
+# One selection of packages for all steps of `make test`, which differ only in the tests they run of it: with another
+# selection cargo unifies other features and builds most dependencies again, in time and on disk.
+CARGO_TEST := cargo test --locked --quiet --workspace
+names = $(sort $(notdir $(basename $(1:%/main.rs=%))))
+tests_of = $(call names,$(wildcard $(1:%=%/tests/*.rs) $(1:%=%/tests/*/main.rs)))
+UNIT := $(call tests_of,filter/* control control/* tests/architecture tests/fuzz tests/hostsim tests/soak tests/harness)
+ON_ENVOY := $(call tests_of,tests/e2e)
+# A test program is chosen by its name, so a name in both lists would run twice.
+$(if $(filter $(ON_ENVOY),$(UNIT)),$(error two crates name a test `$(filter $(ON_ENVOY),$(UNIT))`: rename one))
+# What the tests start again and again needs no state of the last build, which would take as much space as the result.
+test: export CARGO_INCREMENTAL ?= 0
 STEP = @printf '\n\033[1m== %s\033[0m\n'
 
-.PHONY: tally help setup build wasm trap demo test fmt lint unit wasm-test hostsim console e2e hold-clients conformance soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-push bench-holds counts release load clean
+.PHONY: tally help setup build binaries wasm trap demo test fmt lint unit wasm-test hostsim console e2e hold-clients conformance soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-push bench-holds counts release load clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -37,11 +48,15 @@ build: wasm ## build the filter and control
 	$(STEP) 'control'
 	@cargo build --locked -p gatehold
 
+binaries: wasm # what the tests on Envoy run; control comes with the programs that test it
+	$(STEP) 'control'
+	@$(CARGO_TEST) --no-run --test commands
+
 demo: build ## a real agent, a real server, a real Envoy: see calls being decided (ONCE=1 ends after the scenario)
 	$(STEP) 'demo'
 	@cargo run --locked --quiet -p gatehold-demo -- $(if $(ONCE),--once)
 
-test: tally fmt lint deny unit fuzz-build wasm-test build console e2e conformance ## everything that must hold
+test: tally fmt lint deny unit fuzz-build wasm-test binaries console e2e conformance ## everything that must hold
 	@$(SUMMARY)
 
 tally:
@@ -65,19 +80,20 @@ advisories: setup ## ask the RustSec database about our dependencies (needs its 
 
 unit: setup ## pure crates, control, the adapter on a fake host
 	$(STEP) 'unit, property and corpus tests; the adapter on the fake host'
-	@$(SUMMARY) run cargo test --locked --quiet --workspace --exclude gatehold-e2e --exclude gatehold-conformance --exclude gatehold-console-tests --exclude gatehold-demo
+	@$(SUMMARY) run $(CARGO_TEST) --lib --bins $(UNIT:%=--test %)
+	@$(SUMMARY) run $(CARGO_TEST) --doc
 
 wasm-test: setup ## the pure crates once more, in wasm32 under Node
 	$(STEP) 'pure crates in wasm32'
 	@$(SUMMARY) run cargo test --locked --target wasm32-unknown-unknown $(PURE:%=-p %) --test wasm
 
-console: build ## the console in a real browser, and from a terminal; screenshots in target/console-screenshots
+console: binaries ## the console in a real browser, and from a terminal; screenshots in target/console-screenshots
 	$(STEP) 'console in a browser'
-	@$(SUMMARY) run cargo test --locked --quiet -p gatehold-console-tests
+	@$(SUMMARY) run $(CARGO_TEST) $(patsubst %,--test %,$(call tests_of,tests/console))
 
-e2e: build trap ## end to end on real Envoy with real servers and clients
+e2e: binaries trap ## end to end on real Envoy with real servers and clients
 	$(STEP) 'end to end on Envoy'
-	@$(SUMMARY) run cargo test --locked --quiet -p gatehold-e2e
+	@$(SUMMARY) run $(CARGO_TEST) $(ON_ENVOY:%=--test %)
 
 HOLD_DELAYS ?= 5,40,120
 hold-clients: build ## stock clients make calls that wait for a person, for HOLD_DELAYS (default 5,40,120) seconds: the table of the README
@@ -136,10 +152,10 @@ load: release ## everything in containers under mixed traffic for LOAD_MINUTES (
 		$(TARGET)/load/gatehold-soak --place either --reloads --minutes $(or $(LOAD_MINUTES),5) --rate $(or $(LOAD_RATE),300) \
 		$(if $(LOAD_SEED),--seed $(LOAD_SEED)) --report $(TARGET)/load/report.json
 
-conformance: build ## the official MCP conformance suite, directly and through the filter, compared check by check
+conformance: binaries ## the official MCP conformance suite, directly and through the filter, compared check by check
 	@tests/setup/setup.sh --quiet --conformance
 	$(STEP) 'conformance, directly and through the filter'
-	@$(SUMMARY) run cargo test --locked --quiet -p gatehold-conformance
+	@$(SUMMARY) run $(CARGO_TEST) $(patsubst %,--test %,$(call tests_of,tests/conformance))
 
 soak: build ## mixed traffic with aborts, resets, restarts and pushes for SOAK_MINUTES (default 10)
 	$(STEP) 'soak'
