@@ -6,5 +6,5 @@
     reason = "helpers of tests may panic"
 )]
 
-#[path = "identity/foreign.rs"]
+#[path = "it/foreign.rs"]
 mod foreign;
