@@ -10,7 +10,7 @@ WASM := $(TARGET)/gatehold.wasm
 WASM_BUILT := $(TARGET)/wasm32-wasip1/release/gatehold_filter.wasm
 # Built for the host, so that what the wasm tests run on needs no second toolchain.
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(GATEHOLD_CACHE)/bin/wasm-bindgen-test-runner
-PURE := gatehold-engine gatehold-mcp gatehold-identity gatehold-wire
+PURE := gatehold-detect gatehold-engine gatehold-mcp gatehold-identity gatehold-wire
 SUMMARY := tests/setup/summary.sh
 # One selection of packages for all steps of `make test`, which differ only in the tests they run of it: with another
 # selection cargo unifies other features and builds most dependencies again, in time and on disk.

@@ -9,6 +9,8 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 /// whoever adds one decides here where it belongs.
 const RULES: &[(&str, &[&str])] = &[
     ("gatehold-engine", &[]),
+    ("gatehold-detect", &[]),
+    ("gatehold-detectors", &["gatehold-detect"]),
     ("gatehold-mcp", &[]),
     ("gatehold-identity", &[]),
     ("gatehold-wire", &["gatehold-engine", "gatehold-identity"]),
