@@ -8,8 +8,14 @@ use gatehold_detect::Pack;
 /// # Errors
 /// A rule cannot be compiled; the message says which and why.
 pub fn compile(_rules: &[UserRule]) -> Result<Pack, RuleError> {
-    Ok(Pack {
+    Pack::assemble(gatehold_detect::Parts {
         name: "shipped".to_owned(),
+        window: 64,
+        ..gatehold_detect::Parts::default()
+    })
+    .map_err(|error| RuleError {
+        name: "shipped".to_owned(),
+        reason: error.to_string(),
     })
 }
 

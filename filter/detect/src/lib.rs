@@ -8,14 +8,25 @@
 //! not depend on it.
 #![forbid(unsafe_code)]
 
+mod bytes;
+mod fold;
+mod hash;
 mod kind;
+mod lexicon;
+mod matcher;
 mod pack;
 mod redact;
 mod scan;
+mod score;
+pub mod shape;
 mod verdict;
+mod words;
 
+pub use fold::{Fold, FoldError, Folded};
+pub use hash::Hash;
 pub use kind::Kind;
-pub use pack::{Pack, PackError};
-pub use redact::redact;
-pub use scan::{Context, Scan, scan};
+pub use pack::{Feature, Pack, PackError, Parts, Step, Tag};
+pub use redact::{redact, sentence};
+pub use scan::{Context, Scan, scan, trace};
+pub use score::Fired;
 pub use verdict::{Finding, MAX_FINDINGS, Secret, Verdict};

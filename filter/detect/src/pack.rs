@@ -1,10 +1,104 @@
 //! What is looked for, compiled.
 
-/// Words, patterns, weights, secrets and user rules, as control compiled them.
-#[derive(Debug, Default)]
+use crate::bytes::{Reader, Writer};
+use crate::hash::Hash;
+use crate::{Kind, lexicon::Lexicon};
+
+/// Changes whenever older filters could not read what is written.
+const FORMAT: u32 = 1;
+const MAGIC: &[u8; 4] = b"GHDP";
+/// A pair of classes that means nothing.
+pub(crate) const NO_FEATURE: u16 = u16::MAX;
+
+/// Words, patterns, weights and user rules, as control compiled them.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pack {
     /// Name of what it was compiled from, for events: "2026.11".
     pub name: String,
+    /// Words over which features add up.
+    pub(crate) window: u32,
+    pub(crate) lexicon: Lexicon,
+    pub(crate) classes: u16,
+    /// By class: the steps of sequences that a word of the class can take.
+    pub(crate) steps: Vec<Vec<Step>>,
+    /// Places of all sequences.
+    pub(crate) states: u32,
+    pub(crate) features: Vec<Feature>,
+    /// By first and second class: the feature of a pair of words that are close.
+    pub(crate) pairs: Vec<u16>,
+    /// By kind: the sum that flags, in thousandths of log odds.
+    pub(crate) thresholds: [i32; 3],
+    /// How characters beyond ASCII read; see `fold`.
+    pub(crate) fold: Vec<u8>,
+    /// The user's rules; see `user`.
+    pub(crate) user: Vec<u8>,
+}
+
+/// One way of a word to carry a sequence on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Place that is reached.
+    pub state: u16,
+    /// Words that may stand between it and the place before; [`Step::FIRST`] where a sequence begins.
+    pub gap: u8,
+    /// Flags that the word must have.
+    pub need: u8,
+    /// The feature that is complete, or `u16::MAX`.
+    pub feature: u16,
+}
+
+impl Step {
+    /// The gap of what begins a sequence.
+    pub const FIRST: u8 = u8::MAX;
+}
+
+/// What adds to the score.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feature {
+    /// Its name, for findings.
+    pub name: String,
+    /// By kind: thousandths of log odds.
+    pub weights: [i32; 3],
+}
+
+/// What a word of the lexicon is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// Class.
+    pub class: u8,
+    /// Flags that the word must have.
+    pub need: u8,
+    /// The symbol that must stand right before it, or 0.
+    pub before: u8,
+    /// The symbol that must stand right after it, or 0.
+    pub after: u8,
+}
+
+/// What a pack is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    /// Name of the whole.
+    pub name: String,
+    /// Words over which features add up.
+    pub window: u32,
+    /// How many classes there are, at most 255.
+    pub classes: u16,
+    /// Folded words and what they are.
+    pub lexicon: Vec<(Hash, Vec<Tag>)>,
+    /// By class.
+    pub steps: Vec<Vec<Step>>,
+    /// How many states the steps name.
+    pub states: u32,
+    /// At most 65,000.
+    pub features: Vec<Feature>,
+    /// First class, second class, feature.
+    pub pairs: Vec<(u8, u8, u16)>,
+    /// By kind: the sum that flags.
+    pub thresholds: [i32; 3],
+    /// Bytes of the fold.
+    pub fold: Vec<u8>,
+    /// Bytes of the user's rules.
+    pub user: Vec<u8>,
 }
 
 /// Why bytes are not a pack.
@@ -21,18 +115,159 @@ pub enum PackError {
 }
 
 impl Pack {
+    /// Puts a pack together.
+    ///
+    /// # Errors
+    /// Something points outside.
+    pub fn assemble(parts: Parts) -> Result<Self, PackError> {
+        let classes = usize::from(parts.classes);
+        let mut pairs = vec![NO_FEATURE; classes * classes];
+        for (first, second, feature) in parts.pairs {
+            let at = usize::from(first) * classes + usize::from(second);
+            *pairs.get_mut(at).ok_or(PackError::Damaged("pairs"))? = feature;
+        }
+        let pack = Self {
+            name: parts.name,
+            window: parts.window,
+            lexicon: Lexicon::build(&parts.lexicon),
+            classes: parts.classes,
+            steps: parts.steps,
+            states: parts.states,
+            features: parts.features,
+            pairs,
+            thresholds: parts.thresholds,
+            fold: parts.fold,
+            user: parts.user,
+        };
+        pack.check()?;
+        Ok(pack)
+    }
+
     /// Reads what [`Pack::to_bytes`] wrote. Nothing is compiled: tables are taken as they are, after a check
     /// that every index in them is in bounds.
     ///
     /// # Errors
     /// The bytes are no pack of this format.
     pub fn load(bytes: &[u8]) -> Result<Self, PackError> {
-        let name = String::from_utf8(bytes.to_vec()).map_err(|_| PackError::Damaged("name"))?;
-        Ok(Self { name })
+        let mut reader = Reader::new(bytes);
+        if reader.bytes(4) != Some(MAGIC) {
+            return Err(PackError::Damaged("magic"));
+        }
+        let format = reader.u32().ok_or(PackError::Damaged("format"))?;
+        if format != FORMAT {
+            return Err(PackError::Format(format, FORMAT));
+        }
+        let pack = Self::read(&mut reader).ok_or(PackError::Damaged("tables"))?;
+        if !reader.is_empty() {
+            return Err(PackError::Damaged("end"));
+        }
+        pack.check()?;
+        Ok(pack)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            name: reader.text()?,
+            window: reader.u32()?,
+            lexicon: Lexicon::read(reader)?,
+            classes: reader.u16()?,
+            steps: reader.list(|reader| {
+                reader.list(|reader| {
+                    Some(Step {
+                        state: reader.u16()?,
+                        gap: reader.u8()?,
+                        need: reader.u8()?,
+                        feature: reader.u16()?,
+                    })
+                })
+            })?,
+            states: reader.u32()?,
+            features: reader.list(|reader| {
+                Some(Feature {
+                    name: reader.text()?,
+                    weights: [reader.i32()?, reader.i32()?, reader.i32()?],
+                })
+            })?,
+            pairs: reader.list(Reader::u16)?,
+            thresholds: [reader.i32()?, reader.i32()?, reader.i32()?],
+            fold: reader.blob()?.to_vec(),
+            user: reader.blob()?.to_vec(),
+        })
     }
 
     /// The pack in bytes, the same on every machine.
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.name.clone().into_bytes()
+        let mut writer = Writer::default();
+        writer.raw(MAGIC);
+        writer.u32(FORMAT);
+        writer.text(&self.name);
+        writer.u32(self.window);
+        self.lexicon.write(&mut writer);
+        writer.u16(self.classes);
+        writer.list(&self.steps, |writer, steps| {
+            writer.list(steps, |writer, step| {
+                writer.u16(step.state);
+                writer.u8(step.gap);
+                writer.u8(step.need);
+                writer.u16(step.feature);
+            });
+        });
+        writer.u32(self.states);
+        writer.list(&self.features, |writer, feature| {
+            writer.text(&feature.name);
+            feature
+                .weights
+                .iter()
+                .for_each(|weight| writer.i32(*weight));
+        });
+        writer.list(&self.pairs, |writer, feature| writer.u16(*feature));
+        self.thresholds.iter().for_each(|sum| writer.i32(*sum));
+        writer.blob(&self.fold);
+        writer.blob(&self.user);
+        writer.finish()
+    }
+
+    /// The sum from which on texts of the kind are flagged, in thousandths of log odds.
+    pub fn threshold(&self, kind: Kind) -> i32 {
+        self.thresholds
+            .get(kind.index())
+            .copied()
+            .unwrap_or(i32::MAX)
+    }
+
+    /// What adds to the score.
+    pub fn features(&self) -> &[Feature] {
+        &self.features
+    }
+
+    /// Every index is in bounds, so that a scan needs no answer for one that is not.
+    fn check(&self) -> Result<(), PackError> {
+        let classes = usize::from(self.classes);
+        let features = self.features.len();
+        let known = |feature: u16| feature == NO_FEATURE || usize::from(feature) < features;
+        if self.window == 0 || self.window > 1 << 16 {
+            return Err(PackError::Damaged("window"));
+        }
+        if classes > 255 || self.steps.len() != classes || self.states > 1 << 16 {
+            return Err(PackError::Damaged("classes"));
+        }
+        if features >= usize::from(NO_FEATURE) {
+            return Err(PackError::Damaged("features"));
+        }
+        let fits = |step: &Step| {
+            u32::from(step.state) < self.states
+                && (step.gap == Step::FIRST || step.state > 0)
+                && known(step.feature)
+        };
+        if !self.steps.iter().flatten().all(fits) {
+            return Err(PackError::Damaged("steps"));
+        }
+        if self.pairs.len() != classes * classes || !self.pairs.iter().all(|it| known(*it)) {
+            return Err(PackError::Damaged("pairs"));
+        }
+        if !self.lexicon.is_sound(self.classes) {
+            return Err(PackError::Damaged("lexicon"));
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,303 @@
+//! Words become classes, classes become features.
+//!
+//! A sequence of classes with gaps is followed by remembering, for each of its places, where it was reached
+//! last: a later place is always the better one to go on from, so one number per place is enough, each word
+//! costs the number of places that its classes can reach, and nothing is ever looked at twice.
+
+use crate::hash::Hash;
+use crate::pack::{NO_FEATURE, Step, Tag};
+use crate::score::{Fired, Score};
+use crate::words::{self, Sink, Word};
+use crate::{Context, Kind, Pack, shape};
+
+/// Words between which pairs are looked for.
+const PAIR_REACH: u32 = 6;
+/// Words with classes that are remembered for pairs.
+const RECENT: usize = 3;
+/// Classes of one word that are remembered for pairs.
+const RECENT_CLASSES: usize = 4;
+/// Most bytes of an address that are looked through.
+const MAX_URL: usize = 1024;
+
+/// Where a sequence was last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    /// Position plus one; 0 means never.
+    position: u32,
+    start: u32,
+}
+
+/// A word that meant something.
+#[derive(Clone, Copy, Debug, Default)]
+struct Recent {
+    position: u32,
+    start: u32,
+    classes: [u8; RECENT_CLASSES],
+    count: usize,
+}
+
+/// Follows all sequences at once.
+#[derive(Debug)]
+pub(crate) struct Matcher<'p> {
+    pack: &'p Pack,
+    score: Score,
+    places: Vec<Place>,
+    recent: [Recent; RECENT],
+    current: Recent,
+    position: u32,
+    /// Bytes before this piece.
+    base: usize,
+    /// Up to here in the piece words belong to something that was told whole.
+    told: usize,
+    last_end: usize,
+    tools: Vec<Hash>,
+    trace: Option<Vec<Fired>>,
+}
+
+impl<'p> Matcher<'p> {
+    pub(crate) fn new(pack: &'p Pack, kind: Kind, context: Context<'_>) -> Self {
+        let tools = context.tools.iter().map(|name| {
+            let folded = name.to_ascii_lowercase();
+            Hash::of(folded.as_bytes())
+        });
+        Self {
+            pack,
+            score: Score::new(pack, kind),
+            places: vec![Place::default(); pack.states as usize],
+            recent: Default::default(),
+            current: Recent::default(),
+            position: 0,
+            base: 0,
+            told: 0,
+            last_end: usize::MAX,
+            tools: tools.collect(),
+            trace: None,
+        }
+    }
+
+    pub(crate) fn keep_trace(&mut self) {
+        self.trace = Some(Vec::new());
+    }
+
+    pub(crate) fn into_trace(self) -> Vec<Fired> {
+        self.trace.unwrap_or_default()
+    }
+
+    /// A new piece begins after so many bytes.
+    pub(crate) fn begin_piece(&mut self, base: usize) {
+        self.base = base;
+        self.told = 0;
+        self.last_end = usize::MAX;
+    }
+
+    pub(crate) fn best(&self) -> (i32, &[Fired]) {
+        self.score.best()
+    }
+
+    fn offset(&self, at: usize) -> u32 {
+        u32::try_from(self.base + at).unwrap_or(u32::MAX)
+    }
+
+    /// The word at hand is of this class.
+    fn hit(&mut self, class: u8, flags: u8, start: u32, end: u32) {
+        let pack = self.pack;
+        let now = self.position + 1;
+        let steps = pack
+            .steps
+            .get(usize::from(class))
+            .map_or(&[][..], Vec::as_slice);
+        for step in steps {
+            if flags & step.need != step.need {
+                continue;
+            }
+            let begun = if step.gap == Step::FIRST {
+                start
+            } else {
+                let from = usize::from(step.state).wrapping_sub(1);
+                match self.places.get(from) {
+                    Some(place)
+                        if place.position > 0
+                            && place.position < now
+                            && now - place.position <= u32::from(step.gap) + 1 =>
+                    {
+                        place.start
+                    }
+                    _ => continue,
+                }
+            };
+            if let Some(place) = self.places.get_mut(usize::from(step.state)) {
+                *place = Place {
+                    position: now,
+                    start: begun,
+                };
+            }
+            if step.feature != NO_FEATURE {
+                self.fire(step.feature, begun, end);
+            }
+        }
+        self.pair(class, end);
+        if let Some(slot) = self.current.classes.get_mut(self.current.count) {
+            *slot = class;
+            self.current.count += 1;
+        }
+    }
+
+    fn pair(&mut self, class: u8, end: u32) {
+        let classes = usize::from(self.pack.classes);
+        for recent in self.recent {
+            if recent.count == 0 || recent.position + PAIR_REACH < self.position {
+                continue;
+            }
+            for first in recent.classes.iter().take(recent.count) {
+                let at = usize::from(*first) * classes + usize::from(class);
+                match self.pack.pairs.get(at) {
+                    Some(&feature) if feature != NO_FEATURE => {
+                        self.fire(feature, recent.start, end);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn fire(&mut self, feature: u16, start: u32, end: u32) {
+        let fired = Fired {
+            feature,
+            position: self.position,
+            start,
+            end,
+        };
+        if let Some(trace) = &mut self.trace {
+            trace.push(fired);
+        }
+        self.score.fire(self.pack, fired);
+    }
+
+    fn remember(&mut self) {
+        if self.current.count > 0 {
+            self.recent.rotate_right(1);
+            if let Some(first) = self.recent.first_mut() {
+                *first = self.current;
+            }
+        }
+    }
+
+    fn symbols(&mut self, text: &[u8], word: &Word) {
+        if text.get(word.start..word.end) == Some(b"://") {
+            self.address(text, word);
+            return;
+        }
+        let pack = self.pack;
+        let tags = pack.lexicon.tags(word.hash);
+        if tags.is_empty() {
+            return;
+        }
+        self.position += 1;
+        let (start, end) = (self.offset(word.start), self.offset(word.end));
+        self.current = Recent {
+            position: self.position,
+            start,
+            ..Recent::default()
+        };
+        for tag in tags {
+            self.hit(tag.class, word.flags, start, end);
+        }
+        self.remember();
+    }
+
+    /// An address from `://` to its end.
+    fn address(&mut self, text: &[u8], word: &Word) {
+        let rest = text.get(word.end..).unwrap_or_default();
+        let length = rest
+            .iter()
+            .take(MAX_URL)
+            .take_while(|byte| byte.is_ascii_graphic() && !b"\"'<>`|\\)]".contains(byte))
+            .count();
+        let address = rest.get(..length).unwrap_or_default();
+        let query = address.iter().position(|byte| *byte == b'?');
+        let asks = query.is_some_and(|at| address.iter().skip(at).any(|byte| *byte == b'='));
+        let fills = address
+            .iter()
+            .any(|byte| matches!(byte, b'{' | b'$' | b'['));
+        let end = word.end + length;
+        self.told = self.told.max(end);
+        self.position += 1;
+        let (from, to) = (self.offset(word.start), self.offset(end));
+        self.current = Recent {
+            position: self.position,
+            start: from,
+            ..Recent::default()
+        };
+        self.hit(shape::URL, 0, from, to);
+        if asks || fills {
+            self.hit(shape::URL_DATA, 0, from, to);
+        }
+        self.remember();
+    }
+
+    fn shapes(&mut self, word: &Word, start: u32, end: u32) {
+        let flags = word.flags;
+        let is = |flag: u8| flags & flag != 0;
+        if is(words::UPPER) && !is(words::DIGIT) && word.length >= 3 {
+            self.hit(shape::SHOUT, flags, start, end);
+        }
+        if word.length >= 5 && ((is(words::UNDERSCORE) && is(words::LOWER)) || is(words::CAMEL)) {
+            self.hit(shape::IDENT, flags, start, end);
+        }
+        if word.before == word.after && matches!(word.before, b'`' | b'\'') {
+            self.hit(shape::QUOTED, flags, start, end);
+        }
+        if word.before == b'@' && word.after == b'.' && self.last_end + 1 == word.start {
+            self.hit(shape::EMAIL, flags, start, end);
+        }
+        if is(words::DIGIT) && !is(words::LOWER | words::UPPER | words::CAMEL) && word.length >= 6 {
+            self.hit(shape::NUMBER, flags, start, end);
+        }
+        if is(words::DISGUISED) {
+            self.hit(shape::DISGUISED, flags, start, end);
+        }
+        if !self.tools.is_empty() && self.tools.contains(&word.hash) {
+            self.hit(shape::OTHER_TOOL, flags, start, end);
+        }
+    }
+
+    fn tagged(&mut self, tags: &[Tag], word: &Word, start: u32, end: u32) {
+        for tag in tags {
+            let fits = word.flags & tag.need == tag.need
+                && (tag.before == 0 || tag.before == word.before)
+                && (tag.after == 0 || tag.after == word.after);
+            if fits {
+                self.hit(tag.class, word.flags, start, end);
+            }
+        }
+    }
+}
+
+impl Sink for Matcher<'_> {
+    fn word(&mut self, text: &[u8], word: &Word) {
+        if word.start < self.told {
+            return;
+        }
+        if word.flags & words::SYMBOLS != 0 {
+            self.symbols(text, word);
+            return;
+        }
+        self.position += u32::from(word.step);
+        let pack = self.pack;
+        let tags: &[Tag] = if word.length <= words::MAX_WORD {
+            pack.lexicon.tags(word.hash)
+        } else {
+            &[]
+        };
+        let (start, end) = (self.offset(word.start), self.offset(word.end));
+        self.current = Recent {
+            position: self.position,
+            start,
+            ..Recent::default()
+        };
+        self.tagged(tags, word, start, end);
+        self.shapes(word, start, end);
+        self.remember();
+        self.last_end = word.end;
+    }
+}
