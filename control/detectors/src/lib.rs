@@ -1,7 +1,10 @@
 //! Compiles what the filter looks for into a pack, and trains its weights.
 #![forbid(unsafe_code)]
 
+mod unicode;
+
 use gatehold_detect::Pack;
+pub use unicode::fold;
 
 /// The pack that ships, with the rules of a user added.
 ///

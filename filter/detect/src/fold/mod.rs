@@ -30,7 +30,7 @@ pub enum Folded<'a> {
     Tag(u8),
     /// Reads as other characters.
     Text {
-        /// In every word: lower case, without accents, in compatibility form. At most [`MAX_TEXT`] bytes, never empty.
+        /// In every word: lower case, without accents, in compatibility form. At most 16 bytes, never empty.
         plain: &'a str,
         /// ASCII letters that it looks like, where it stands among Latin letters; empty when it looks like none.
         confusable: &'a str,
@@ -38,11 +38,11 @@ pub enum Folded<'a> {
 }
 
 /// How many bytes a character reads as at most.
-pub const MAX_TEXT: usize = 16;
+pub(crate) const MAX_TEXT: usize = 16;
 
 impl Fold {
     /// A table of these characters; all others are separators. The last of several entries of a character
-    /// counts. A text that is empty or longer than [`MAX_TEXT`] makes the character a letter as it is.
+    /// counts. A text that is empty or longer than 16 bytes makes the character a letter as it is.
     pub fn build<'a>(entries: impl IntoIterator<Item = (char, Folded<'a>)>) -> Self {
         Self(Table::build(entries))
     }
@@ -93,5 +93,4 @@ impl Fold {
 }
 
 #[cfg(test)]
-#[path = "fold/tests.rs"]
 mod tests;
