@@ -102,6 +102,7 @@ fn server(document: &ServerDocument, binding_key: &[u8]) -> Result<push::Server,
         risks,
         allowed_origins: allowed_origins.clone(),
         binding_key: binding_key.to_vec(),
+        detection: None,
     })
 }
 

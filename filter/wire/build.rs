@@ -23,6 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     prost_build::Config::new().compile_fds(descriptors)?;
     let hold = protox::compile([Path::new(PROTO).join(HOLD)], [PROTO])?;
     prost_build::Config::new()
+        .extern_path(".gatehold.audit.v1", "crate::audit")
         .extern_path(".gatehold.push.v1", "crate::push")
         .compile_fds(hold)?;
     Ok(())

@@ -185,6 +185,7 @@ fn measure(
                         principal,
                         target: Target::Tool(tool),
                         arguments: Arguments::Known(&arguments),
+                        findings: None,
                     };
                     black_box(policy.decide(black_box(&query)));
                 }

@@ -208,6 +208,7 @@ fn decisions(hot: &mut Vec<Hot>) {
                     principal: &principal,
                     target: Target::Tool(TOOL),
                     arguments: Arguments::Known(&arguments),
+                    findings: None,
                 };
                 black_box(policy.decide(black_box(&query)));
             })

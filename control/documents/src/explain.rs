@@ -109,6 +109,7 @@ pub fn explain(
         arguments: question
             .arguments
             .map_or(Arguments::Unknown, Arguments::Known),
+        findings: None,
     };
     let (decision, traces) = policy.explain(&query);
     let effects = server

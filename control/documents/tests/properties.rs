@@ -173,6 +173,7 @@ proptest! {
             principal: &principal,
             target: Target::Tool("x"),
             arguments: Arguments::Known(args.as_object().unwrap()),
+            findings: None,
         });
         let allowed = decision.effect == Effect::Allow;
         let mut context = Context::default();

@@ -39,6 +39,9 @@ fn every_field_of_the_message_arrives() {
             status: 26,
             arguments_raw: false,
             approval: "28".to_owned(),
+            findings: Vec::new(),
+            findings_omitted: 0,
+            detection: String::new(),
         }],
         dropped: 3,
     };

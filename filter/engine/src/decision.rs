@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::{Approval, Principal};
+use crate::{Approval, FindingsSource, Principal};
 
 /// One question: may this principal do this?
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,9 @@ pub struct Query<'a> {
     pub target: Target<'a>,
     /// With which arguments.
     pub arguments: Arguments<'a>,
+    /// What detection sees in the arguments. Without, conditions over findings fail, so that they deny or do
+    /// not allow; while the arguments are unknown nobody asks it.
+    pub findings: Option<&'a dyn FindingsSource>,
 }
 
 /// What a request is about.
@@ -72,6 +75,8 @@ pub enum Ground {
     NoRule,
     /// The conditions took more steps than are allowed, so that it is denied.
     Limit,
+    /// The rules that it names allow it, but detection saw something earlier that a person has to know.
+    Detection,
 }
 
 impl Decision {
@@ -80,6 +85,26 @@ impl Decision {
     #[must_use]
     pub fn forbids(&self) -> bool {
         self.effect != Effect::Allow && self.ground != Ground::NoRule
+    }
+
+    /// The same with one approval more, for what detection saw before the call: what was allowed waits, what
+    /// waits needs this approval too, and what is denied stays denied. `seen` says what it was, for a person:
+    /// "a result of tool `fetch` looked like an attack".
+    #[must_use]
+    pub fn and_approval(mut self, approval: &Approval, seen: &str) -> Self {
+        match &mut self.effect {
+            Effect::Deny => {}
+            Effect::Hold(approvals) => {
+                approvals.push(approval.clone());
+                self.reason = format!("{}, and because {seen}", self.reason);
+            }
+            effect @ Effect::Allow => {
+                *effect = Effect::Hold(vec![approval.clone()]);
+                self.ground = Ground::Detection;
+                self.reason = format!("approval required because {seen}");
+            }
+        }
+        self
     }
 }
 

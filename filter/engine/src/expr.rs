@@ -55,7 +55,7 @@ pub enum Literal {
 /// The root variables of conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Var {
-    /// `args`: arguments of the call; the only variable that can be unknown.
+    /// `args`: arguments of the call; unknown when a list is filtered.
     Args,
     /// `user`: `id`, `roles`, `groups`, `claims`.
     User,
@@ -69,6 +69,8 @@ pub enum Var {
     Prompt,
     /// `server`: `name`.
     Server,
+    /// `findings`: `score`, `flagged`, `features`, `secrets` of the arguments; unknown whenever these are.
+    Findings,
 }
 
 /// Operators with one operand.

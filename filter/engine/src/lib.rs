@@ -11,6 +11,7 @@ mod decision;
 mod error;
 mod eval;
 mod expr;
+mod findings;
 mod glob;
 mod index;
 mod policy;
@@ -25,6 +26,7 @@ pub use decision::{
 };
 pub use error::PolicyError;
 pub use expr::{BinaryOp, Comprehension, ComprehensionKind, Expr, Function, Literal, UnaryOp, Var};
+pub use findings::{Findings, FindingsSource};
 pub use policy::{Approval, PolicySource, RiskAssignment, Rule, RuleEffect, Subjects, Targets};
 pub use principal::Principal;
 pub use server::ServerPolicy;

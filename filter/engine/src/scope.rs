@@ -55,7 +55,7 @@ impl<'a> Scope<'a> {
             (Var::Tool, Target::Tool(_)) => &["name", "risk"],
             (Var::Resource, Target::Resource(_)) => &["uri"],
             (Var::Prompt, Target::Prompt(_)) => &["name"],
-            (Var::Tool | Var::Resource | Var::Prompt | Var::Args, _) => &[],
+            (Var::Tool | Var::Resource | Var::Prompt | Var::Args | Var::Findings, _) => &[],
         }
     }
 

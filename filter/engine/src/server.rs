@@ -20,6 +20,9 @@ const MAX_RULES: usize = 1_000_000;
 /// Most bytes of all names in the rules of one server.
 const MAX_TEXT: usize = 1 << 30;
 
+/// The risk class of tools that change nothing.
+const READ: &str = "read";
+
 /// All rules of one server, checked and indexed. Immutable; share it behind an `Rc` or `Arc`.
 #[derive(Debug)]
 pub struct ServerPolicy {
@@ -95,6 +98,15 @@ impl ServerPolicy {
         named.cloned().collect()
     }
 
+    /// Whether the tool does nothing but read: its only risk class is `read`. One without classes may do
+    /// anything.
+    pub fn only_reads(&self, tool: &str) -> bool {
+        let names = self.risks.names();
+        let classes = self.risks.classes(tool);
+        let reads = |class: &u32| names.get(*class as usize).is_some_and(|name| name == READ);
+        !classes.is_empty() && classes.iter().all(reads)
+    }
+
     /// Whether a list may show the target to the principal: unless it is denied for all arguments.
     ///
     /// The same as [`Self::decide`] with [`Arguments::Unknown`] and an effect other than `Deny`, for less.
@@ -103,6 +115,7 @@ impl ServerPolicy {
             principal,
             target,
             arguments: Arguments::Unknown,
+            findings: None,
         };
         let scope = Scope::new(&self.server, &self.risks, &query);
         self.tally(&scope, Tally::denied).permits()

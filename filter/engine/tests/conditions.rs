@@ -21,6 +21,7 @@ fn outcome(condition: Expr, arguments: Arguments<'_>) -> String {
         principal: &principal,
         target: Target::Tool("refund"),
         arguments,
+        findings: None,
     };
     let (decision, traces) = policy.explain(&query);
     match traces.into_iter().next().unwrap().outcome {

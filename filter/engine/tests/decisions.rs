@@ -209,6 +209,7 @@ fn lists_show_what_is_not_certainly_denied() {
             principal: &principal,
             target,
             arguments: Arguments::Unknown,
+            findings: None,
         };
         assert_eq!(effect(&policy.decide(&query).effect), expected);
         assert_eq!(policy.visible(&principal, target), expected != "deny");
@@ -354,6 +355,7 @@ fn explain_tells_how_every_rule_fared() {
             principal: &principal,
             target: Target::Tool("x"),
             arguments,
+            findings: None,
         };
         let (decision, traces) = policy.explain(&query);
         assert_eq!(decision, policy.decide(&query));
@@ -497,6 +499,7 @@ fn arguments_that_cannot_be_built_fail_conditions_over_them() {
             principal: &ann(),
             target: Target::Tool("refund"),
             arguments: Arguments::Later(&Built(None)),
+            findings: None,
         })
     };
     let refund = || tools(&["refund"]);

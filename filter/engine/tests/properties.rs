@@ -189,6 +189,7 @@ fn trace(condition: Expr, principal: &Principal, arguments: Arguments<'_>) -> Op
         principal,
         target: Target::Tool("ab"),
         arguments,
+        findings: None,
     });
     traces.into_iter().next().map(|trace| trace.outcome)
 }
@@ -235,7 +236,7 @@ proptest! {
         for (kind, name, known) in &queries {
             let known = known.as_ref().and_then(Value::as_object);
             let arguments = known.map_or(Arguments::Unknown, Arguments::Known);
-            let query = Query { principal: &principal, target: target(*kind, name), arguments };
+            let query = Query { principal: &principal, target: target(*kind, name), arguments, findings: None };
             let decision = policy.decide(&query);
             let errors: Vec<_> = decision.errors.into_iter().map(|error| error.rule).collect();
             let found = (one_of_three(&decision.effect), decision.rules, errors);
@@ -260,7 +261,7 @@ proptest! {
         if !policy.visible(&principal, target) {
             for call in &calls {
                 let arguments = Arguments::Known(call);
-                let decision = policy.decide(&Query { principal: &principal, target, arguments });
+                let decision = policy.decide(&Query { principal: &principal, target, arguments, findings: None });
                 prop_assert_eq!(decision.effect, Effect::Deny);
             }
         }
@@ -296,7 +297,7 @@ proptest! {
         let Ok(policy) = ServerPolicy::new(source(rules, vec![])) else { return Ok(()) };
         let target = Target::Tool(&name);
         let arguments = Arguments::Known(&call);
-        let decision = policy.decide(&Query { principal: &principal, target, arguments });
+        let decision = policy.decide(&Query { principal: &principal, target, arguments, findings: None });
         prop_assert_eq!(policy.visible(&principal, target), decision.effect != Effect::Deny);
     }
 

@@ -340,6 +340,9 @@ impl Draft {
             hidden: self.hidden,
             shown: self.shown,
             status,
+            findings: &[],
+            findings_omitted: 0,
+            detection: "",
         };
         event.encode()
     }

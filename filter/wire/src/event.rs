@@ -1,6 +1,9 @@
 //! Audit events written from borrowed parts: the messages of `audit.proto` without a copy of each text.
 
+use prost::Message as _;
 use prost::encoding::{WireType, encode_key, encode_varint};
+
+use crate::audit::Finding;
 
 /// What [`crate::audit::Event`] says, borrowed from where it is kept.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +37,9 @@ pub struct EventRef<'a> {
     pub status: u32,
     pub arguments_raw: bool,
     pub approval: &'a str,
+    pub findings: &'a [Finding],
+    pub findings_omitted: u32,
+    pub detection: &'a str,
 }
 
 impl EventRef<'_> {
@@ -71,6 +77,13 @@ impl EventRef<'_> {
         number(&mut out, 26, self.status.into());
         number(&mut out, 27, self.arguments_raw.into());
         text(&mut out, 28, self.approval);
+        for finding in self.findings {
+            encode_key(29, WireType::LengthDelimited, &mut out);
+            encode_varint(finding.encoded_len() as u64, &mut out);
+            finding.encode_raw(&mut out);
+        }
+        number(&mut out, 30, self.findings_omitted.into());
+        text(&mut out, 31, self.detection);
         out
     }
 }

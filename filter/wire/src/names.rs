@@ -124,6 +124,7 @@ pub(crate) fn var_to_wire(var: Var) -> push::Var {
         Var::Resource => push::Var::Resource,
         Var::Prompt => push::Var::Prompt,
         Var::Server => push::Var::Server,
+        Var::Findings => push::Var::Findings,
     }
 }
 
@@ -137,6 +138,7 @@ pub(crate) fn var_from_wire(var: i32) -> Option<Var> {
         push::Var::Resource => Some(Var::Resource),
         push::Var::Prompt => Some(Var::Prompt),
         push::Var::Server => Some(Var::Server),
+        push::Var::Findings => Some(Var::Findings),
     }
 }
 

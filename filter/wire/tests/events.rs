@@ -1,6 +1,6 @@
 //! What is written from borrowed parts is what the messages' own encoding writes.
 
-use gatehold_wire::audit::{AppendRequest, Event};
+use gatehold_wire::audit::{AppendRequest, Event, Finding};
 use gatehold_wire::{EventRef, append_request};
 use proptest::prelude::*;
 use prost::Message as _;
@@ -36,6 +36,9 @@ fn borrowed(event: &Event) -> EventRef<'_> {
         status,
         arguments_raw,
         approval,
+        findings,
+        findings_omitted,
+        detection,
     } = event;
     EventRef {
         id,
@@ -66,20 +69,49 @@ fn borrowed(event: &Event) -> EventRef<'_> {
         status: *status,
         arguments_raw: *arguments_raw,
         approval,
+        findings,
+        findings_omitted: *findings_omitted,
+        detection,
     }
+}
+
+fn finding() -> impl Strategy<Value = Finding> {
+    let text = || "[a-zé]{0,9}";
+    (
+        [text(), text(), text()],
+        any::<(f64, bool, bool)>(),
+        proptest::collection::vec(text(), 0..3),
+        any::<(u64, u64)>(),
+    )
+        .prop_map(|([kind, subject, excerpt], numbers, features, span)| {
+            let (score, flagged, shadow) = numbers;
+            Finding {
+                kind,
+                subject,
+                score,
+                flagged,
+                features,
+                start: span.0,
+                end: span.1,
+                excerpt,
+                shadow,
+            }
+        })
 }
 
 fn event() -> impl Strategy<Value = Event> {
     let text = || "[a-zé\"]{0,20}";
     let texts = || proptest::collection::vec("[a-z]{0,6}", 0..4);
     (
-        proptest::collection::vec(text(), 17),
+        proptest::collection::vec(text(), 18),
         [texts(), texts(), texts()],
         (any::<u64>(), any::<bool>(), any::<i64>(), any::<u64>()),
-        any::<[u32; 3]>(),
+        any::<[u32; 4]>(),
+        proptest::collection::vec(finding(), 0..3),
     )
         .prop_map(
-            |(mut text, [roles, rules, errors], numbers, [hidden, shown, status])| {
+            |(mut text, [roles, rules, errors], numbers, counts, findings)| {
+                let [hidden, shown, status, findings_omitted] = counts;
                 let mut text = || text.pop().unwrap_or_default();
                 let (time_unix_nanos, arguments_cut, error_code, duration_micros) = numbers;
                 Event {
@@ -111,6 +143,9 @@ fn event() -> impl Strategy<Value = Event> {
                     status,
                     arguments_raw: arguments_cut,
                     approval: text(),
+                    findings,
+                    findings_omitted,
+                    detection: text(),
                 }
             },
         )

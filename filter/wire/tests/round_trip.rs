@@ -77,6 +77,7 @@ fn expr() -> impl Strategy<Value = Expr> {
         Var::Resource,
         Var::Prompt,
         Var::Server,
+        Var::Findings,
     ]);
     let kinds = select(vec![
         ComprehensionKind::All,

@@ -163,6 +163,7 @@ impl Filter {
             era: "modern".to_owned(),
             trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
             event_id: format!("{number:032x}"),
+            findings: Vec::new(),
         };
         self.calls
             .lock()

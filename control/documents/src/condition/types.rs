@@ -60,7 +60,7 @@ pub(super) fn variable(name: &str) -> Option<Var> {
 }
 
 /// All root variables by name.
-pub(super) const VARIABLES: [(&str, Var); 7] = [
+pub(super) const VARIABLES: [(&str, Var); 8] = [
     ("args", Var::Args),
     ("user", Var::User),
     ("agent", Var::Agent),
@@ -68,6 +68,7 @@ pub(super) const VARIABLES: [(&str, Var); 7] = [
     ("resource", Var::Resource),
     ("prompt", Var::Prompt),
     ("server", Var::Server),
+    ("findings", Var::Findings),
 ];
 
 /// The fields of a root variable; nothing for `args`, which may have any.
@@ -79,13 +80,16 @@ pub(super) fn fields(var: Var) -> &'static [&'static str] {
         Var::Tool => &["name", "risk"],
         Var::Resource => &["uri"],
         Var::Prompt | Var::Server => &["name"],
+        Var::Findings => &["score", "flagged", "features", "secrets"],
     }
 }
 
 /// The type of a field of a root variable.
 pub(super) fn field_type(field: &str) -> Type {
     match field {
-        "roles" | "groups" | "risk" => Type::List(Box::new(Type::Text)),
+        "roles" | "groups" | "risk" | "features" | "secrets" => Type::List(Box::new(Type::Text)),
+        "score" => Type::Number,
+        "flagged" => Type::Bool,
         "claims" => Type::Map,
         _ => Type::Text,
     }

@@ -57,6 +57,8 @@ pub(crate) enum Failure<'a> {
     TooManySteps,
     #[error("the arguments cannot be read")]
     Unreadable,
+    #[error("the arguments have not been looked at: wait until control has pushed the detectors")]
+    NoFindings,
     #[error("the condition is malformed: compile it again")]
     Malformed,
 }

@@ -128,7 +128,12 @@ impl<'a> Evaluation<'a> {
                 let arguments = later.arguments().ok_or(Failure::Unreadable)?;
                 Ok(Value::Map(Map::Json(arguments)))
             }
-            (Var::Args, Arguments::Unknown) => Err(Stop::Unknown),
+            (Var::Args | Var::Findings, Arguments::Unknown) => Err(Stop::Unknown),
+            (Var::Findings, _) => {
+                let source = self.scope.query.findings.ok_or(Failure::NoFindings)?;
+                let findings = source.findings().ok_or(Failure::NoFindings)?;
+                Ok(Value::Map(Map::Findings(findings)))
+            }
             (var, _) => Ok(Value::Map(Map::Root(var, self.scope))),
         }
     }

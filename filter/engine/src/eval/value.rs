@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use serde_json::Value as Json;
 
+use super::number::finite;
 use super::{Failure, Number};
-use crate::Var;
 use crate::scope::Scope;
+use crate::{Findings, Var};
 
 /// The value of an expression.
 #[derive(Clone, Debug)]
@@ -42,8 +43,12 @@ pub(crate) enum List<'a> {
 pub(crate) enum Map<'a> {
     Json(&'a serde_json::Map<String, Json>),
     Root(Var, &'a Scope<'a>),
+    Findings(&'a Findings),
     Owned(Rc<[(Value<'a>, Value<'a>)]>),
 }
+
+/// Fields of `findings`.
+const FINDINGS: [&str; 4] = ["score", "flagged", "features", "secrets"];
 
 impl<'a> Value<'a> {
     pub(crate) fn from_json(json: &'a Json) -> Result<Self, Failure<'static>> {
@@ -136,6 +141,7 @@ impl<'a> Map<'a> {
         match self {
             Self::Json(fields) => fields.len(),
             Self::Root(var, scope) => scope.fields(*var).len(),
+            Self::Findings(_) => FINDINGS.len(),
             Self::Owned(entries) => entries.len(),
         }
     }
@@ -145,6 +151,13 @@ impl<'a> Map<'a> {
         match self {
             Self::Json(fields) => fields.get(field).map(Value::from_json).transpose(),
             Self::Root(var, scope) => Ok(scope.field(*var, field)),
+            Self::Findings(findings) => Ok(match field {
+                "score" => Some(Value::Number(finite(findings.score)?)),
+                "flagged" => Some(Value::Bool(findings.flagged)),
+                "features" => Some(Value::List(List::Strings(&findings.features))),
+                "secrets" => Some(Value::List(List::Strings(&findings.secrets))),
+                _ => None,
+            }),
             Self::Owned(entries) => Ok(entries
                 .iter()
                 .find(|(key, _)| matches!(key, Value::Text(text) if **text == *field))
@@ -172,14 +185,18 @@ impl<'a> Map<'a> {
                 .keys()
                 .map(|key| Value::Text(Text::Borrowed(key.as_str())))
                 .collect(),
-            Self::Root(var, scope) => scope
-                .fields(*var)
-                .iter()
-                .map(|key| Value::Text(Text::Borrowed(key)))
-                .collect(),
+            Self::Root(var, scope) => names(scope.fields(*var)),
+            Self::Findings(_) => names(&FINDINGS),
             Self::Owned(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
         }
     }
+}
+
+fn names<'a>(fields: &'static [&'static str]) -> Vec<Value<'a>> {
+    let fields = fields.iter();
+    fields
+        .map(|field| Value::Text(Text::Borrowed(field)))
+        .collect()
 }
 
 /// Whether two keys are the same; numbers by value.

@@ -55,6 +55,7 @@ pub(crate) fn path(path: &str) -> Expr {
         Some("resource") => Var::Resource,
         Some("prompt") => Var::Prompt,
         Some("server") => Var::Server,
+        Some("findings") => Var::Findings,
         other => panic!("{other:?} is no variable"),
     };
     names.fold(Expr::Var(root), |operand, name| {
@@ -179,6 +180,7 @@ pub(crate) fn decide(
             principal,
             target,
             arguments,
+            findings: None,
         })
     };
     let decision = decide(Arguments::Known(&known));

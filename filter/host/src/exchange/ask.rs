@@ -130,6 +130,7 @@ impl Ask {
             .to_owned(),
             trace_id: String::new(),
             event_id: event.to_owned(),
+            findings: Vec::new(),
         }
     }
 }

@@ -159,6 +159,7 @@ impl Questioner<'_> {
             principal: self.principal(),
             target,
             arguments,
+            findings: None,
         };
         let decision = Rc::new(self.server.policy.decide(&query));
         draft.decision(&decision);
@@ -335,6 +336,7 @@ impl Asked<'_> {
             principal: self.of.principal(),
             target: Target::Resource(&plain),
             arguments,
+            findings: None,
         };
         let decision = Rc::new(self.of.server.policy.decide(&query));
         // That nothing allows it says nothing: it is allowed under the name it has here.

@@ -57,6 +57,7 @@ fn decide(source: &PolicySource, policy: &ServerPolicy, reversed: &ServerPolicy)
                     principal: &principal,
                     target,
                     arguments,
+                    findings: None,
                 };
                 let known = query(Arguments::Known(&arguments));
                 let decision = policy.decide(&known);
