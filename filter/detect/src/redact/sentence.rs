@@ -20,11 +20,8 @@ pub fn sentence(text: &[u8], span: &Range<usize>) -> Range<usize> {
         from += 1;
     }
     let mut to = end;
-    while to < text.len() && to - end < REACH && !ends_before(text, to) {
-        match text.get(to) {
-            Some(b'"' | b'\\' | b'\n' | b'\r' | b'<') => break,
-            _ => to += 1,
-        }
+    while to < text.len() && to - end < REACH && !ends_before(text, to) && !ends_at(text, to) {
+        to += 1;
     }
     from..to
 }
@@ -39,9 +36,45 @@ fn ends_before(text: &[u8], at: usize) -> bool {
                 None | Some(b' ' | b'\n' | b'\r' | b'\t' | b'"' | b'\\' | b'<')
             )
         }
-        Some(b'"' | b'\n' | b'\r' | b'>') => true,
+        Some(b'\n' | b'\r' | b'>') => true,
+        Some(b'"') => ends_string(text, at - 1),
         // The escape of a line break.
         Some(b'n' | b'r' | b't') => before(2) == Some(b'\\'),
         _ => false,
     }
+}
+
+/// Whether a line, tag or string ends with what stands here.
+fn ends_at(text: &[u8], at: usize) -> bool {
+    match text.get(at) {
+        Some(b'\n' | b'\r' | b'<') => true,
+        Some(b'"') => ends_string(text, at),
+        Some(b'\\') => {
+            let rest = text.get(at..).unwrap_or_default();
+            let escaped = rest.iter().find(|byte| **byte != b'\\');
+            matches!(escaped, Some(b'n' | b'r' | b't'))
+                || (escaped == Some(&b'"') && {
+                    let slashes = rest.iter().take_while(|byte| **byte == b'\\').count();
+                    ends_string(text, at + slashes)
+                })
+        }
+        _ => false,
+    }
+}
+
+/// Whether the quote at a place is one of JSON, rather than one in a text: it has no backslash, or what is around it
+/// is structure, as with JSON in a string.
+fn ends_string(text: &[u8], quote: usize) -> bool {
+    let before = text.get(..quote).unwrap_or_default();
+    let after = text.get(quote + 1..).unwrap_or_default();
+    let outside = before
+        .iter()
+        .rposition(|byte| *byte != b'\\')
+        .map_or(0, |at| at + 1);
+    outside == quote
+        || matches!(after.first(), Some(b',' | b':' | b'}' | b']'))
+        || matches!(
+            before.get(..outside).and_then(<[u8]>::last),
+            Some(b',' | b':' | b'{' | b'[')
+        )
 }
