@@ -1,9 +1,14 @@
 //! Compiles what the filter looks for into a pack, and trains its weights.
 #![forbid(unsafe_code)]
 
+mod patterns;
+mod shipped;
 mod unicode;
+mod words;
 
 use gatehold_detect::Pack;
+pub use patterns::Sign;
+pub use shipped::{Draft, Weights};
 pub use unicode::fold;
 
 /// The pack that ships, with the rules of a user added.
@@ -11,15 +16,34 @@ pub use unicode::fold;
 /// # Errors
 /// A rule cannot be compiled; the message says which and why.
 pub fn compile(_rules: &[UserRule]) -> Result<Pack, RuleError> {
-    Pack::assemble(gatehold_detect::Parts {
-        name: "shipped".to_owned(),
-        window: 64,
-        ..gatehold_detect::Parts::default()
-    })
-    .map_err(|error| RuleError {
+    shipped::pack(Vec::new()).map_err(|error| RuleError {
         name: "shipped".to_owned(),
         reason: error.to_string(),
     })
+}
+
+/// Where a text of `rules/` cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file} line {line}: {reason}")]
+pub struct TextError {
+    file: String,
+    line: usize,
+    reason: String,
+}
+
+impl TextError {
+    pub(crate) fn new(number: usize, reason: impl Into<String>) -> Self {
+        Self {
+            file: String::new(),
+            line: number + 1,
+            reason: reason.into(),
+        }
+    }
+
+    pub(crate) fn within(mut self, file: &str) -> Self {
+        file.clone_into(&mut self.file);
+        self
+    }
 }
 
 /// A rule that a user adds, from a `kind: Detectors` document.

@@ -113,7 +113,7 @@ impl Lexicon {
             })?,
             tags: reader.list(|reader| {
                 Some(Tag {
-                    class: reader.u8()?,
+                    class: reader.u16()?,
                     need: reader.u8()?,
                     before: reader.u8()?,
                     after: reader.u8()?,
@@ -130,7 +130,7 @@ impl Lexicon {
             writer.u16(slot.count);
         });
         writer.list(&self.tags, |writer, tag| {
-            writer.u8(tag.class);
+            writer.u16(tag.class);
             writer.u8(tag.need);
             writer.u8(tag.before);
             writer.u8(tag.after);
@@ -143,6 +143,6 @@ impl Lexicon {
         self.bloom.len() == 1 << (BLOOM_BITS - 6)
             && self.slots.len().is_power_of_two()
             && free * 2 >= self.slots.len()
-            && self.tags.iter().all(|tag| u16::from(tag.class) < classes)
+            && self.tags.iter().all(|tag| tag.class < classes)
     }
 }

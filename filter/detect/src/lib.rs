@@ -18,6 +18,7 @@ mod pack;
 mod redact;
 mod scan;
 mod score;
+pub mod flag;
 pub mod shape;
 mod verdict;
 mod words;

@@ -8,7 +8,7 @@ use crate::hash::Hash;
 use crate::pack::{NO_FEATURE, Step, Tag};
 use crate::score::{Fired, Score};
 use crate::words::{self, Sink, Word};
-use crate::{Context, Kind, Pack, shape};
+use crate::{Context, Kind, Pack, flag, shape};
 
 /// Words between which pairs are looked for.
 const PAIR_REACH: u32 = 6;
@@ -32,7 +32,7 @@ struct Place {
 struct Recent {
     position: u32,
     start: u32,
-    classes: [u8; RECENT_CLASSES],
+    classes: [u16; RECENT_CLASSES],
     count: usize,
 }
 
@@ -99,7 +99,7 @@ impl<'p> Matcher<'p> {
     }
 
     /// The word at hand is of this class.
-    fn hit(&mut self, class: u8, flags: u8, start: u32, end: u32) {
+    fn hit(&mut self, class: u16, flags: u8, start: u32, end: u32) {
         let pack = self.pack;
         let now = self.position + 1;
         let steps = pack
@@ -135,6 +135,9 @@ impl<'p> Matcher<'p> {
                 self.fire(step.feature, begun, end);
             }
         }
+        if class >= pack.paired {
+            return;
+        }
         self.pair(class, end);
         if let Some(slot) = self.current.classes.get_mut(self.current.count) {
             *slot = class;
@@ -142,8 +145,8 @@ impl<'p> Matcher<'p> {
         }
     }
 
-    fn pair(&mut self, class: u8, end: u32) {
-        let classes = usize::from(self.pack.classes);
+    fn pair(&mut self, class: u16, end: u32) {
+        let classes = usize::from(self.pack.paired);
         for recent in self.recent {
             if recent.count == 0 || recent.position + PAIR_REACH < self.position {
                 continue;
@@ -238,10 +241,10 @@ impl<'p> Matcher<'p> {
     fn shapes(&mut self, word: &Word, start: u32, end: u32) {
         let flags = word.flags;
         let is = |flag: u8| flags & flag != 0;
-        if is(words::UPPER) && !is(words::DIGIT) && word.length >= 3 {
+        if is(flag::UPPER) && !is(flag::DIGIT) && word.length >= 3 {
             self.hit(shape::SHOUT, flags, start, end);
         }
-        if word.length >= 5 && ((is(words::UNDERSCORE) && is(words::LOWER)) || is(words::CAMEL)) {
+        if word.length >= 5 && ((is(flag::UNDERSCORE) && is(flag::LOWER)) || is(flag::CAMEL)) {
             self.hit(shape::IDENT, flags, start, end);
         }
         if word.before == word.after && matches!(word.before, b'`' | b'\'') {
@@ -250,10 +253,10 @@ impl<'p> Matcher<'p> {
         if word.before == b'@' && word.after == b'.' && self.last_end + 1 == word.start {
             self.hit(shape::EMAIL, flags, start, end);
         }
-        if is(words::DIGIT) && !is(words::LOWER | words::UPPER | words::CAMEL) && word.length >= 6 {
+        if is(flag::DIGIT) && !is(flag::LOWER | flag::UPPER | flag::CAMEL) && word.length >= 6 {
             self.hit(shape::NUMBER, flags, start, end);
         }
-        if is(words::DISGUISED) {
+        if is(flag::DISGUISED) {
             self.hit(shape::DISGUISED, flags, start, end);
         }
         if !self.tools.is_empty() && self.tools.contains(&word.hash) {
@@ -278,7 +281,7 @@ impl Sink for Matcher<'_> {
         if word.start < self.told {
             return;
         }
-        if word.flags & words::SYMBOLS != 0 {
+        if word.flags & flag::SYMBOLS != 0 {
             self.symbols(text, word);
             return;
         }

@@ -2,7 +2,7 @@
 
 use crate::bytes::{Reader, Writer};
 use crate::hash::Hash;
-use crate::{Kind, lexicon::Lexicon};
+use crate::{Fold, Kind, lexicon::Lexicon};
 
 /// Changes whenever older filters could not read what is written.
 const FORMAT: u32 = 1;
@@ -19,6 +19,7 @@ pub struct Pack {
     pub(crate) window: u32,
     pub(crate) lexicon: Lexicon,
     pub(crate) classes: u16,
+    pub(crate) paired: u16,
     /// By class: the steps of sequences that a word of the class can take.
     pub(crate) steps: Vec<Vec<Step>>,
     /// Places of all sequences.
@@ -28,8 +29,8 @@ pub struct Pack {
     pub(crate) pairs: Vec<u16>,
     /// By kind: the sum that flags, in thousandths of log odds.
     pub(crate) thresholds: [i32; 3],
-    /// How characters beyond ASCII read; see `fold`.
-    pub(crate) fold: Vec<u8>,
+    /// How characters beyond ASCII read.
+    pub(crate) fold: Fold,
     /// The user's rules; see `user`.
     pub(crate) user: Vec<u8>,
 }
@@ -65,7 +66,7 @@ pub struct Feature {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag {
     /// Class.
-    pub class: u8,
+    pub class: u16,
     /// Flags that the word must have.
     pub need: u8,
     /// The symbol that must stand right before it, or 0.
@@ -81,8 +82,10 @@ pub struct Parts {
     pub name: String,
     /// Words over which features add up.
     pub window: u32,
-    /// How many classes there are, at most 255.
+    /// How many classes there are.
     pub classes: u16,
+    /// How many of them, from the first, make pairs; at most 255.
+    pub paired: u16,
     /// Folded words and what they are.
     pub lexicon: Vec<(Hash, Vec<Tag>)>,
     /// By class.
@@ -95,8 +98,8 @@ pub struct Parts {
     pub pairs: Vec<(u8, u8, u16)>,
     /// By kind: the sum that flags.
     pub thresholds: [i32; 3],
-    /// Bytes of the fold.
-    pub fold: Vec<u8>,
+    /// How characters beyond ASCII read.
+    pub fold: Fold,
     /// Bytes of the user's rules.
     pub user: Vec<u8>,
 }
@@ -120,7 +123,7 @@ impl Pack {
     /// # Errors
     /// Something points outside.
     pub fn assemble(parts: Parts) -> Result<Self, PackError> {
-        let classes = usize::from(parts.classes);
+        let classes = usize::from(parts.paired);
         let mut pairs = vec![NO_FEATURE; classes * classes];
         for (first, second, feature) in parts.pairs {
             let at = usize::from(first) * classes + usize::from(second);
@@ -131,6 +134,7 @@ impl Pack {
             window: parts.window,
             lexicon: Lexicon::build(&parts.lexicon),
             classes: parts.classes,
+            paired: parts.paired,
             steps: parts.steps,
             states: parts.states,
             features: parts.features,
@@ -171,6 +175,7 @@ impl Pack {
             window: reader.u32()?,
             lexicon: Lexicon::read(reader)?,
             classes: reader.u16()?,
+            paired: reader.u16()?,
             steps: reader.list(|reader| {
                 reader.list(|reader| {
                     Some(Step {
@@ -190,7 +195,7 @@ impl Pack {
             })?,
             pairs: reader.list(Reader::u16)?,
             thresholds: [reader.i32()?, reader.i32()?, reader.i32()?],
-            fold: reader.blob()?.to_vec(),
+            fold: Fold::load(reader.blob()?).ok()?,
             user: reader.blob()?.to_vec(),
         })
     }
@@ -204,6 +209,7 @@ impl Pack {
         writer.u32(self.window);
         self.lexicon.write(&mut writer);
         writer.u16(self.classes);
+        writer.u16(self.paired);
         writer.list(&self.steps, |writer, steps| {
             writer.list(steps, |writer, step| {
                 writer.u16(step.state);
@@ -222,7 +228,7 @@ impl Pack {
         });
         writer.list(&self.pairs, |writer, feature| writer.u16(*feature));
         self.thresholds.iter().for_each(|sum| writer.i32(*sum));
-        writer.blob(&self.fold);
+        writer.blob(&self.fold.to_bytes());
         writer.blob(&self.user);
         writer.finish()
     }
@@ -248,7 +254,8 @@ impl Pack {
         if self.window == 0 || self.window > 1 << 16 {
             return Err(PackError::Damaged("window"));
         }
-        if classes > 255 || self.steps.len() != classes || self.states > 1 << 16 {
+        let paired = usize::from(self.paired);
+        if paired > classes || paired > 255 || self.steps.len() != classes || self.states > 1 << 16 {
             return Err(PackError::Damaged("classes"));
         }
         if features >= usize::from(NO_FEATURE) {
@@ -262,7 +269,7 @@ impl Pack {
         if !self.steps.iter().flatten().all(fits) {
             return Err(PackError::Damaged("steps"));
         }
-        if self.pairs.len() != classes * classes || !self.pairs.iter().all(|it| known(*it)) {
+        if self.pairs.len() != paired * paired || !self.pairs.iter().all(|it| known(*it)) {
             return Err(PackError::Damaged("pairs"));
         }
         if !self.lexicon.is_sound(self.classes) {

@@ -1,33 +1,33 @@
 //! Classes of what is known by its shape rather than from the lexicon. Their numbers are fixed.
 
 /// An address on the web.
-pub const URL: u8 = 0;
+pub const URL: u16 = 0;
 /// One that carries data: a query, or a place to fill in.
-pub const URL_DATA: u8 = 1;
+pub const URL_DATA: u16 = 1;
 /// A mail address.
-pub const EMAIL: u8 = 2;
+pub const EMAIL: u16 = 2;
 /// A name as programs have them: `read_file`, `readFile`.
-pub const IDENT: u8 = 3;
+pub const IDENT: u16 = 3;
 /// A word in backticks or quotes.
-pub const QUOTED: u8 = 4;
+pub const QUOTED: u16 = 4;
 /// A long run of letters and digits that is no word.
-pub const BLOB: u8 = 5;
+pub const BLOB: u16 = 5;
 /// A word in capitals.
-pub const SHOUT: u8 = 6;
+pub const SHOUT: u16 = 6;
 /// A word that is written to be misread.
-pub const DISGUISED: u8 = 7;
+pub const DISGUISED: u16 = 7;
 /// The name of another tool.
-pub const OTHER_TOOL: u8 = 8;
+pub const OTHER_TOOL: u16 = 8;
 /// An address that the request does not have.
-pub const NEW_ADDRESS: u8 = 9;
+pub const NEW_ADDRESS: u16 = 9;
 /// Characters that cannot be seen, in a run.
-pub const HIDDEN: u8 = 10;
+pub const HIDDEN: u16 = 10;
 /// A number.
-pub const NUMBER: u8 = 11;
+pub const NUMBER: u16 = 11;
 /// Text that was decoded and could be read.
-pub const DECODED: u8 = 12;
+pub const DECODED: u16 = 12;
 /// Any word that begins a sentence or line.
-pub const OPENING: u8 = 13;
+pub const OPENING: u16 = 13;
 
 /// The names in rule texts, by number.
 pub const NAMES: [&str; 14] = [

@@ -1,26 +1,10 @@
 //! Cuts text into words as a model reads them: whatever their case, script, escapes and invisible characters.
 
+use crate::flag::{CAMEL, DIGIT, LOWER, START, SYMBOLS, UNDERSCORE, UPPER};
 use crate::hash::Hash;
 
 /// Most bytes of a word that are looked at; longer ones are shapes, not words.
 pub(crate) const MAX_WORD: u32 = 40;
-
-/// All letters are capitals.
-pub(crate) const UPPER: u8 = 1;
-/// The word begins a sentence, line, field or quotation.
-pub(crate) const START: u8 = 2;
-/// It has a digit.
-pub(crate) const DIGIT: u8 = 4;
-/// It has an underscore.
-pub(crate) const UNDERSCORE: u8 = 8;
-/// It has a small letter.
-pub(crate) const LOWER: u8 = 16;
-/// It was written with characters that do not look like what they are, or cannot be seen.
-pub(crate) const DISGUISED: u8 = 32;
-/// A capital follows a small letter.
-pub(crate) const CAMEL: u8 = 64;
-/// A run of symbols, not a word.
-pub(crate) const SYMBOLS: u8 = 128;
 
 /// One word, or a run of symbols.
 #[derive(Clone, Copy, Debug)]

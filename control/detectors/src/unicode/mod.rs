@@ -172,12 +172,12 @@ fn is_accent(character: char) -> bool {
             && !matches!(code, 0x900..=0x10FF | 0x3099..=0x309A))
 }
 
-/// Whether words of its script are written without spaces.
+/// Whether words of its script are written without spaces, or with endings that grow on them.
 fn is_unspaced(character: char) -> bool {
-    use Script::{Bopomofo, Han, Hiragana, Katakana, Khmer, Lao, Myanmar, Thai, Yi};
+    use Script::{Bopomofo, Han, Hangul, Hiragana, Katakana, Khmer, Lao, Myanmar, Thai, Yi};
     matches!(
         character.script(),
-        Han | Hiragana | Katakana | Bopomofo | Thai | Lao | Khmer | Myanmar | Yi
+        Han | Hangul | Hiragana | Katakana | Bopomofo | Thai | Lao | Khmer | Myanmar | Yi
     ) || character == 'ー'
 }
 
