@@ -148,7 +148,7 @@ impl Draft {
             features,
             pairs,
             thresholds: weights.thresholds,
-            fold: self.fold.to_bytes(),
+            fold: self.fold.clone(),
             user,
         };
         Pack::assemble(parts).map_err(|error| TextError::new(0, error.to_string()))
