@@ -4,6 +4,8 @@
 //! last: a later place is always the better one to go on from, so one number per place is enough, each word
 //! costs the number of places that its classes can reach, and nothing is ever looked at twice.
 
+use std::ops::Range;
+
 use crate::hash::Hash;
 use crate::pack::{NO_FEATURE, Step, Tag};
 use crate::score::{Fired, Score};
@@ -250,7 +252,7 @@ impl<'p> Matcher<'p> {
         if word.before == word.after && matches!(word.before, b'`' | b'\'') {
             self.hit(shape::QUOTED, flags, start, end);
         }
-        if word.before == b'@' && word.after == b'.' && self.last_end + 1 == word.start {
+        if word.before == b'@' && word.after == b'.' && self.last_end.wrapping_add(1) == word.start {
             self.hit(shape::EMAIL, flags, start, end);
         }
         if is(flag::DIGIT) && !is(flag::LOWER | flag::UPPER | flag::CAMEL) && word.length >= 6 {
@@ -277,6 +279,22 @@ impl<'p> Matcher<'p> {
 }
 
 impl Sink for Matcher<'_> {
+    fn hidden(&mut self, run: Range<usize>, _carried: &[u8]) {
+        let (start, end) = (self.offset(run.start), self.offset(run.end));
+        self.position += 1;
+        self.current = Recent {
+            position: self.position,
+            start,
+            ..Recent::default()
+        };
+        self.hit(shape::HIDDEN, 0, start, end);
+        self.remember();
+    }
+
+    fn knows(&self, hash: Hash) -> bool {
+        !self.pack.lexicon.tags(hash).is_empty()
+    }
+
     fn word(&mut self, text: &[u8], word: &Word) {
         if word.start < self.told {
             return;
