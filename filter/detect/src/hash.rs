@@ -1,40 +1,99 @@
-//! The hash by which words are looked up: one multiplication per byte, the same on every machine.
+//! The hash by which words are looked up: eight bytes at a time, the same on every machine.
 
-/// The hash of the bytes so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+const FIRST: u64 = 0x9e37_79b9_7f4a_7c15;
+const SECOND: u64 = 0xd6e8_feb8_6659_fd93;
+
+/// The hash of a folded word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hash(u64);
 
-impl Default for Hash {
-    fn default() -> Self {
-        Self::new()
+impl Hash {
+    /// Of a folded word.
+    pub fn of(word: &[u8]) -> Self {
+        let mut hasher = Hasher::default();
+        for byte in word {
+            hasher.push(*byte);
+        }
+        hasher.finish()
+    }
+
+    /// Of at most eight bytes, the first of them the lowest, the others zero.
+    #[inline]
+    pub(crate) fn of_short(bytes: u64, length: u64) -> Self {
+        Self(finish(absorb(FIRST, bytes), length))
+    }
+
+    /// All of it; every bit depends on every byte.
+    #[inline]
+    pub(crate) fn value(self) -> u64 {
+        self.0
     }
 }
 
-impl Hash {
-    /// Of nothing.
-    pub const fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
+/// A hash under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hasher {
+    state: u64,
+    chunk: u64,
+    length: u64,
+}
 
-    /// Of a folded word.
-    pub fn of(word: &[u8]) -> Self {
-        let mut hash = Self::new();
-        for byte in word {
-            hash.push(*byte);
+impl Default for Hasher {
+    fn default() -> Self {
+        Self {
+            state: FIRST,
+            chunk: 0,
+            length: 0,
         }
-        hash
     }
+}
 
+impl Hasher {
     /// Adds a byte.
     #[inline]
-    pub fn push(&mut self, byte: u8) {
-        self.0 = (self.0 ^ byte as u64).wrapping_mul(0x0000_0100_0000_01b3);
+    pub(crate) fn push(&mut self, byte: u8) {
+        self.chunk |= u64::from(byte) << (8 * (self.length % 8));
+        self.length += 1;
+        if self.length.is_multiple_of(8) {
+            self.state = absorb(self.state, self.chunk);
+            self.chunk = 0;
+        }
     }
 
-    /// All of it, mixed: the low bits depend on every byte.
+    /// Adds eight bytes, after a number of bytes that eight divides.
     #[inline]
-    pub fn value(self) -> u64 {
-        let mixed = self.0 ^ (self.0 >> 29);
-        mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    pub(crate) fn push_eight(&mut self, bytes: u64) {
+        self.state = absorb(self.state, bytes);
+        self.length += 8;
     }
+
+    /// Adds fewer than eight bytes at the end, the rest of `bytes` being zero.
+    #[inline]
+    pub(crate) fn push_last(&mut self, bytes: u64, count: u64) {
+        self.chunk = bytes;
+        self.length += count;
+    }
+
+    /// The hash of everything that was added.
+    #[inline]
+    pub(crate) fn finish(self) -> Hash {
+        let state = if self.length.is_multiple_of(8) && self.length > 0 {
+            self.state
+        } else {
+            absorb(self.state, self.chunk)
+        };
+        Hash(finish(state, self.length))
+    }
+}
+
+#[inline]
+fn absorb(state: u64, chunk: u64) -> u64 {
+    let mixed = (state ^ chunk).wrapping_mul(SECOND);
+    mixed ^ (mixed >> 32)
+}
+
+#[inline]
+fn finish(state: u64, length: u64) -> u64 {
+    let mixed = (state ^ length).wrapping_mul(FIRST);
+    mixed ^ (mixed >> 29)
 }

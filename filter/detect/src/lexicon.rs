@@ -66,7 +66,6 @@ impl Lexicon {
     #[inline]
     fn bit(hash: u64) -> (usize, u64) {
         let top = hash >> (64 - BLOOM_BITS);
-        #[expect(clippy::cast_possible_truncation, reason = "16 bits")]
         let cell = (top >> 6) as usize;
         (cell, 1 << (top & 63))
     }

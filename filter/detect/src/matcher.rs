@@ -252,7 +252,8 @@ impl<'p> Matcher<'p> {
         if word.before == word.after && matches!(word.before, b'`' | b'\'') {
             self.hit(shape::QUOTED, flags, start, end);
         }
-        if word.before == b'@' && word.after == b'.' && self.last_end.wrapping_add(1) == word.start {
+        if word.before == b'@' && word.after == b'.' && self.last_end.wrapping_add(1) == word.start
+        {
             self.hit(shape::EMAIL, flags, start, end);
         }
         if is(flag::DIGIT) && !is(flag::LOWER | flag::UPPER | flag::CAMEL) && word.length >= 6 {
