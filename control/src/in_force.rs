@@ -104,15 +104,20 @@ impl InForce {
         };
         let start = Instant::now();
         let mut loader = std::mem::take(&mut self.loader);
-        // Thousands of conditions take their time to compile.
+        let mut encoder = std::mem::take(&mut self.encoder);
+        // Thousands of conditions take their time to compile, and so does what is looked for.
         let work = tokio::task::spawn_blocking(move || {
             let loaded = loader.load(&files);
-            (loader, loaded, version(&files))
+            if let Ok(documents) = &loaded {
+                // What is wrong with it is said when it is to come into force.
+                let _ = encoder.prepare(documents);
+            }
+            (loader, encoder, loaded, version(&files))
         });
-        let Ok((loader, loaded, version)) = work.await else {
+        let Ok((loader, encoder, loaded, version)) = work.await else {
             return;
         };
-        self.loader = loader;
+        (self.loader, self.encoder) = (loader, encoder);
         let compile = start.elapsed();
         match loaded {
             Ok(documents) => self.apply(documents, &version, [read, compile]),

@@ -10,6 +10,7 @@ pub mod audit_service;
 pub mod check;
 pub mod command_line;
 pub mod console;
+pub mod detectors;
 pub mod directory;
 pub mod explain;
 pub mod export;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gatehold_api::{Metrics, Resource, Stream};
 use gatehold_approvals::{Counts, State};
 use gatehold_push::Observer;
-use gatehold_wire::{ISSUER_TYPE_URL, SERVER_TYPE_URL};
+use gatehold_wire::{DETECTORS_TYPE_URL, ISSUER_TYPE_URL, SERVER_TYPE_URL};
 
 /// Tells the metrics.
 #[derive(Clone, Debug)]
@@ -75,6 +75,7 @@ fn resource(type_url: &str) -> Option<Resource> {
     match type_url {
         SERVER_TYPE_URL => Some(Resource::Server),
         ISSUER_TYPE_URL => Some(Resource::Issuer),
+        DETECTORS_TYPE_URL => Some(Resource::Detectors),
         _ => None,
     }
 }

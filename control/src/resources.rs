@@ -3,35 +3,68 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gatehold_documents::{AuditArguments, Documents, IssuerDocument, Limits, ServerDocument};
+use gatehold_documents::{
+    AuditArguments, Detection, DetectionAction, DetectionActions, Documents, IssuerDocument,
+    Limits, ServerDocument, ToolDetection,
+};
 use gatehold_push::{Resource, Resources};
-use gatehold_wire::{ISSUER_TYPE_URL, SERVER_TYPE_URL, WireError, policy_to_wire, push};
+use gatehold_wire::{
+    DETECTORS_TYPE_URL, ISSUER_TYPE_URL, SERVER_TYPE_URL, WireError, approval_to_wire,
+    policy_to_wire, push,
+};
 use prost::Message as _;
 
+use crate::detectors::{Detectors, DetectorsError};
 use crate::keys::Held;
+
+/// Why documents cannot be pushed.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// A policy that the filter's protocol can't carry.
+    #[error(transparent)]
+    Policy(#[from] WireError),
+    /// What is looked for.
+    #[error(transparent)]
+    Detectors(#[from] DetectorsError),
+}
 
 /// Makes resources of documents, and makes those of servers that have not changed only once.
 #[derive(Debug, Default)]
 pub struct Encoder {
     servers: HashMap<String, (Arc<ServerDocument>, Resource)>,
+    detectors: Detectors,
 }
 
 impl Encoder {
-    /// One resource per server and one per issuer. `held` tells what is known of an issuer's keys;
+    /// Does of [`Encoder::resources`] what takes long, where that may take long: compiles the detectors.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn prepare(&mut self, documents: &Documents) -> Result<(), EncodeError> {
+        self.detectors.resource(documents.detectors.as_deref())?;
+        Ok(())
+    }
+
+    /// One resource per server and one per issuer, and one for what is looked for. `held` tells what is known of an issuer's keys;
     /// `binding_key`, the same every time, is what ties sessions and tasks to their callers.
     ///
     /// # Errors
-    /// A policy that the filter's protocol can't carry.
+    /// A policy that the filter's protocol can't carry, or detectors that cannot be made.
     pub fn resources(
         &mut self,
         documents: &Documents,
         binding_key: &[u8],
         held: impl Fn(&str) -> Held,
-    ) -> Result<Resources, WireError> {
+    ) -> Result<Resources, EncodeError> {
         let Documents {
-            servers, issuers, ..
+            servers,
+            issuers,
+            detectors,
+            ..
         } = documents;
-        let mut items = Vec::with_capacity(servers.len() + issuers.len());
+        let mut items = Vec::with_capacity(servers.len() + issuers.len() + 1);
+        let detectors = self.detectors.resource(detectors.as_deref())?;
+        items.push((DETECTORS_TYPE_URL.to_owned(), detectors));
         let mut encoded = HashMap::with_capacity(servers.len());
         for document in servers {
             let name = &document.name;
@@ -81,6 +114,7 @@ fn server(document: &ServerDocument, binding_key: &[u8]) -> Result<push::Server,
         allowed_origins,
         limits,
         audit_arguments,
+        detection,
         policy,
     } = document;
     let (rules, risks) = policy_to_wire(policy)?;
@@ -102,8 +136,52 @@ fn server(document: &ServerDocument, binding_key: &[u8]) -> Result<push::Server,
         risks,
         allowed_origins: allowed_origins.clone(),
         binding_key: binding_key.to_vec(),
-        detection: None,
+        detection: Some(wire_detection(detection)),
     })
+}
+
+fn wire_detection(detection: &Detection) -> push::Detection {
+    let Detection {
+        otherwise,
+        tools,
+        approval,
+    } = detection;
+    let tools = tools.iter().map(|ToolDetection { patterns, actions }| {
+        let (tools, actions) = (patterns.clone(), Some(wire_actions(actions)));
+        push::ToolDetection { tools, actions }
+    });
+    push::Detection {
+        otherwise: Some(wire_actions(otherwise)),
+        tools: tools.collect(),
+        approval: approval.as_ref().map(approval_to_wire),
+    }
+}
+
+fn wire_actions(actions: &DetectionActions) -> push::DetectionActions {
+    let DetectionActions {
+        arguments,
+        results,
+        definitions,
+        secrets_in_arguments,
+        secrets_in_results,
+    } = *actions;
+    let wire = |action: DetectionAction| -> i32 {
+        match action {
+            DetectionAction::Off => push::DetectionAction::Off,
+            DetectionAction::Log => push::DetectionAction::Log,
+            DetectionAction::Redact => push::DetectionAction::Redact,
+            DetectionAction::Approve => push::DetectionAction::Approve,
+            DetectionAction::Block => push::DetectionAction::Block,
+        }
+        .into()
+    };
+    push::DetectionActions {
+        arguments: wire(arguments),
+        results: wire(results),
+        definitions: wire(definitions),
+        secrets_in_arguments: wire(secrets_in_arguments),
+        secrets_in_results: wire(secrets_in_results),
+    }
 }
 
 /// Zero is the filter's default.

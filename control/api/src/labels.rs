@@ -22,6 +22,8 @@ pub enum Resource {
     Server,
     /// `gatehold.push.v1.Issuer`.
     Issuer,
+    /// `gatehold.push.v1.Detectors`.
+    Detectors,
 }
 
 impl EncodeLabelValue for Stream {
@@ -39,6 +41,7 @@ impl EncodeLabelValue for Resource {
         encoder.write_str(match self {
             Self::Server => "server",
             Self::Issuer => "issuer",
+            Self::Detectors => "detectors",
         })
     }
 }

@@ -194,7 +194,7 @@ impl Metrics {
         for stream in [Stream::Policy, Stream::Audit, Stream::Hold] {
             inner.streams.get_or_create_owned(&StreamLabel { stream });
         }
-        for resource in [Resource::Server, Resource::Issuer] {
+        for resource in [Resource::Server, Resource::Issuer, Resource::Detectors] {
             inner
                 .pushes
                 .get_or_create_owned(&ResourceLabel { resource });

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use gatehold_engine::{PolicySource, ServerPolicy};
 
 use crate::documents::{
-    ConsoleDocument, Documents, IssuerDocument, ServerDocument, SignIn, WebhookDocument,
+    ConsoleDocument, DetectorsDocument, Documents, IssuerDocument, ServerDocument, Shadow, SignIn,
+    WebhookDocument,
 };
 use crate::gates;
 use crate::names::{DocumentKind, unknown};
@@ -49,8 +50,10 @@ pub(crate) fn compile(
     unique(&mut set.policies, DocumentKind::Policy, files, report);
     unique(&mut set.consoles, DocumentKind::Console, files, report);
     unique(&mut set.webhooks, DocumentKind::Webhook, files, report);
+    unique(&mut set.detectors, DocumentKind::Detectors, files, report);
     issuers(&set, report);
-    only_one_console(&set, files, report);
+    only_one(&set.consoles, DocumentKind::Console, files, report);
+    only_one(&set.detectors, DocumentKind::Detectors, files, report);
     gates::console(&set, report);
     gates::audiences(&set, report);
     endpoints(&set.servers, report);
@@ -133,11 +136,26 @@ pub(crate) fn compile(
             longest_seconds: spec.longest_seconds,
         })
     });
+    let detectors = set.detectors.into_iter().find_map(|entry| {
+        let spec = entry.spec?;
+        Some(DetectorsDocument {
+            name: entry.name.value,
+            location: locate(entry.at, files),
+            pack: spec.pack.clone(),
+            rules: spec.rules.clone(),
+            allow: spec.allow.clone(),
+            shadow: spec.shadow.as_ref().map(|shadow| Shadow {
+                pack: shadow.pack.clone(),
+                rules: shadow.rules.clone(),
+            }),
+        })
+    });
     Documents {
         servers,
         issuers: issuers.collect(),
         console: console.map(Arc::new),
         webhooks,
+        detectors: detectors.map(Arc::new),
         rules,
         policies,
     }
@@ -162,6 +180,7 @@ fn document(
         allowed_origins: spec.allowed_origins.clone(),
         limits: spec.limits,
         audit_arguments: spec.audit_arguments,
+        detection: spec.detection.clone(),
         policy: PolicySource {
             server: name.to_owned(),
             rules: policies
@@ -198,12 +217,13 @@ fn unique<T>(
     });
 }
 
-/// There is one place to sign in.
-fn only_one_console(set: &Set, files: &[PathBuf], report: &mut Report) {
-    let mut consoles = set.consoles.iter();
-    let Some(first) = consoles.next() else { return };
-    for other in consoles {
-        let message = "there is another Console, and there can be only one";
+/// There is one place to sign in, and one pack that all filters look with.
+fn only_one<T>(entries: &[Entry<T>], kind: DocumentKind, files: &[PathBuf], report: &mut Report) {
+    let mut entries = entries.iter();
+    let Some(first) = entries.next() else { return };
+    for other in entries {
+        let kind = kind.name();
+        let message = format!("there is another {kind}, and there can be only one");
         let at = locate(first.name.at, files);
         report.add(
             other.name.at,

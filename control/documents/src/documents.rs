@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gatehold_engine::PolicySource;
+use gatehold_detectors::UserRule;
+use gatehold_engine::{Approval, PolicySource};
 use gatehold_identity::{Algorithm, ClaimMapping};
 
 use crate::specialize::glob_matches;
@@ -22,6 +23,8 @@ pub struct Documents {
     pub console: Option<Arc<ConsoleDocument>>,
     /// The webhooks, by name.
     pub webhooks: Vec<Arc<WebhookDocument>>,
+    /// What is looked for, if a document says anything about it.
+    pub detectors: Option<Arc<DetectorsDocument>>,
     /// Where each rule is written, by its id (`support/2`).
     pub rules: Rules,
     /// Number of policies.
@@ -66,6 +69,8 @@ pub struct ServerDocument {
     pub limits: Limits,
     /// What is audited of arguments.
     pub audit_arguments: AuditArguments,
+    /// What is done about what detection sees.
+    pub detection: Detection,
     /// The rules of all policies that reach this server.
     pub policy: PolicySource,
 }
@@ -93,6 +98,83 @@ pub enum AuditArguments {
     Full,
     /// Nothing.
     Digest,
+}
+
+/// What is done about what detection sees on one server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Detection {
+    /// For what no entry speaks of.
+    pub otherwise: DetectionActions,
+    /// The first entry with a pattern for the tool, prompt or resource counts.
+    pub tools: Vec<ToolDetection>,
+    /// Who approves calls that [`DetectionAction::Approve`] holds; there whenever an action is that.
+    pub approval: Option<Approval>,
+}
+
+/// The actions for some tools, prompts or resources.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolDetection {
+    /// Patterns of their names. Never empty.
+    pub patterns: Vec<String>,
+    /// All actions, those of the server included where the entry says nothing.
+    pub actions: DetectionActions,
+}
+
+/// What is done about injection and poisoning by kind of text, and about secrets by direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DetectionActions {
+    /// In what agents send. Never [`DetectionAction::Redact`].
+    pub arguments: DetectionAction,
+    /// In what the server answers.
+    pub results: DetectionAction,
+    /// In definitions of tools, prompts and resources.
+    pub definitions: DetectionAction,
+    /// About secrets and personal data in what agents send.
+    pub secrets_in_arguments: DetectionAction,
+    /// About secrets and personal data in what the server answers.
+    pub secrets_in_results: DetectionAction,
+}
+
+/// What is done about what is seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DetectionAction {
+    /// Nobody looks.
+    Off,
+    /// It goes to audit and metrics.
+    #[default]
+    Log,
+    /// It is taken out; the message stays valid.
+    Redact,
+    /// The principal's next call that does more than read needs approval.
+    Approve,
+    /// The message is refused or withheld.
+    Block,
+}
+
+/// What is looked for beside what ships.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DetectorsDocument {
+    /// `metadata.name`.
+    pub name: String,
+    /// Where the document begins.
+    pub location: Location,
+    /// A pack to use instead of the one that ships, read when the document comes into force.
+    pub pack: Option<PathBuf>,
+    /// Rules of one's own. They compile.
+    pub rules: Vec<UserRule>,
+    /// SHA-256 of texts that are never flagged.
+    pub allow: Vec<[u8; 32]>,
+    /// What is tried beside, and only logged.
+    pub shadow: Option<Shadow>,
+}
+
+/// What is tried beside what is in force.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shadow {
+    /// The pack to try; without, that in force.
+    pub pack: Option<PathBuf>,
+    /// All rules that are tried: those in force too, unless one of the same name takes the place.
+    pub rules: Vec<UserRule>,
 }
 
 /// An identity provider whose tokens are accepted.

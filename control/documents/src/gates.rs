@@ -50,13 +50,17 @@ pub(crate) fn console(set: &Set, report: &mut Report) {
         let rules = entry.spec.iter().flat_map(|spec| &spec.rules);
         rules.filter(|rule| matches!(rule.effect, RuleEffect::Approve(_)))
     });
-    let mut places: Vec<_> = rules.map(|rule| rule.at).collect();
+    let servers = set.servers.iter().filter_map(|entry| entry.spec.as_ref());
+    let detection = servers.filter_map(|spec| spec.detection_asks);
+    let mut places: Vec<_> = rules.map(|rule| rule.at).chain(detection).collect();
     places.sort_unstable();
     if let Some(first) = places.first() {
         let message = match places.len() {
-            1 => "a rule asks for approval, but nobody could sign in to approve".to_owned(),
+            1 => "approval is asked for, but nobody could sign in to approve".to_owned(),
             count => {
-                format!("{count} rules ask for approval, but nobody could sign in to approve")
+                format!(
+                    "approval is asked for in {count} places, but nobody could sign in to approve"
+                )
             }
         };
         let help = "add a Console document: `kind: Console` with \

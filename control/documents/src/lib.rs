@@ -11,6 +11,8 @@
 mod compile;
 mod condition;
 mod console;
+mod detection;
+mod detectors;
 mod directory;
 mod documents;
 mod explain;
@@ -34,8 +36,9 @@ mod yaml;
 
 pub use directory::{ReadError, read_dir};
 pub use documents::{
-    AuditArguments, ConsoleDocument, Documents, IssuerDocument, KeySource, Limits, ServerDocument,
-    SignIn, WebhookDocument, WebhookEvent, WebhookFormat,
+    AuditArguments, ConsoleDocument, Detection, DetectionAction, DetectionActions,
+    DetectorsDocument, Documents, IssuerDocument, KeySource, Limits, ServerDocument, Shadow,
+    SignIn, ToolDetection, WebhookDocument, WebhookEvent, WebhookFormat,
 };
 pub use explain::{Explanation, Question, QuestionError, RuleReport, explain};
 pub use load::{Loader, MAX_FILE_BYTES, MAX_FILES, load};

@@ -17,6 +17,7 @@ pub(crate) enum DocumentKind {
     Policy,
     Console,
     Webhook,
+    Detectors,
 }
 
 impl DocumentKind {
@@ -28,6 +29,7 @@ impl DocumentKind {
             Self::Policy => "Policy",
             Self::Console => "Console",
             Self::Webhook => "Webhook",
+            Self::Detectors => "Detectors",
         }
     }
 }
@@ -57,7 +59,7 @@ pub(crate) fn document<'a>(node: &'a Node, report: &mut Report) -> Option<Docume
         report,
     );
     let name = name(&fields, report);
-    let help = "write `kind: Server`, `Issuer`, `Policy`, `Console` or `Webhook`";
+    let help = "write `kind: Server`, `Issuer`, `Policy`, `Console`, `Webhook` or `Detectors`";
     let kind = fields.require("kind", "a document", help, report)?;
     let kinds = [
         DocumentKind::Server,
@@ -65,6 +67,7 @@ pub(crate) fn document<'a>(node: &'a Node, report: &mut Report) -> Option<Docume
         DocumentKind::Policy,
         DocumentKind::Console,
         DocumentKind::Webhook,
+        DocumentKind::Detectors,
     ];
     let kinds = kinds.map(|kind| (kind.name(), kind));
     let kind = fields::one_of(kind, "`kind`", &kinds, report)?;

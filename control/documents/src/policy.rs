@@ -187,7 +187,7 @@ fn rule(
     let effect = match verb {
         Verb::Allow => RuleEffect::Allow,
         Verb::Deny => RuleEffect::Deny,
-        Verb::Approve => RuleEffect::Approve(approval(&fields, subjects, report)),
+        Verb::Approve => RuleEffect::Approve(approval(&fields, what, subjects, report)),
     };
     let kinds = Kinds {
         tools: ["tools", "risk"]
@@ -244,7 +244,13 @@ fn targets(fields: &Fields<'_>, what: &str, risks: &[At<String>], report: &mut R
     }
 }
 
-fn approval(fields: &Fields<'_>, subjects: &Subjects, report: &mut Report) -> Approval {
+/// Who approves and in which time: `by`, `within`, `reason` and `requester` of `what`, for calls of `subjects`.
+pub(crate) fn approval(
+    fields: &Fields<'_>,
+    what: &str,
+    subjects: &Subjects,
+    report: &mut Report,
+) -> Approval {
     let within = fields.get("within").and_then(|node| {
         let read = |text: &str| format::duration(text, 1, MAX_HOLD);
         fields::scalar(node, "`within`", read, report)
@@ -263,7 +269,7 @@ fn approval(fields: &Fields<'_>, subjects: &Subjects, report: &mut Report) -> Ap
         ..Approval::default()
     };
     let help = "say who may approve: `by: { roles: [finance-lead] }`";
-    let Some(by) = fields.require("by", "`approve`", help, report) else {
+    let Some(by) = fields.require("by", what, help, report) else {
         return approval;
     };
     let Some(by_fields) = Fields::new(by, "`by`", &["roles", "users", "quorum"], report) else {

@@ -2,11 +2,12 @@
 
 use gatehold_engine::RiskAssignment;
 
-use crate::documents::{AuditArguments, Limits};
+use crate::detection;
+use crate::documents::{AuditArguments, Detection, Limits};
 use crate::fields::{self, Fields};
 use crate::format;
 use crate::names::{all_checked, checked, values};
-use crate::problem::{At, Report};
+use crate::problem::{At, Position, Report};
 use crate::yaml::{Kind, Node};
 
 /// Largest body that a filter may be told to hold.
@@ -25,6 +26,9 @@ pub(crate) struct ServerSpec {
     pub(crate) risks: Vec<RiskAssignment>,
     pub(crate) limits: Limits,
     pub(crate) audit_arguments: AuditArguments,
+    pub(crate) detection: Detection,
+    /// Where `detection` asks for approval.
+    pub(crate) detection_asks: Option<Position>,
 }
 
 /// Reads the `spec`; nothing when a required field is missing or wrong.
@@ -40,6 +44,7 @@ pub(crate) fn server(spec: &Node, report: &mut Report) -> Option<ServerSpec> {
         "risk",
         "limits",
         "audit",
+        "detection",
     ];
     let what = "a server's `spec`";
     let fields = Fields::new(spec, what, &known, report)?;
@@ -68,6 +73,10 @@ pub(crate) fn server(spec: &Node, report: &mut Report) -> Option<ServerSpec> {
     let limits = fields.get("limits").and_then(|node| limits(node, report));
     let audit_arguments = fields.get("audit").and_then(|node| audit(node, report));
 
+    let detection = fields.get("detection");
+    let detection = detection.and_then(|node| detection::detection(node, report));
+    let (detection, detection_asks) = detection.unwrap_or_default();
+
     let resource = resource?.value;
     Some(ServerSpec {
         hosts,
@@ -80,6 +89,8 @@ pub(crate) fn server(spec: &Node, report: &mut Report) -> Option<ServerSpec> {
         risks: risks.unwrap_or_default(),
         limits: limits.unwrap_or_default(),
         audit_arguments: audit_arguments.unwrap_or_default(),
+        detection,
+        detection_asks,
     })
 }
 

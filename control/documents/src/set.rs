@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::console::ConsoleSpec;
+use crate::detectors::DetectorsSpec;
 use crate::issuer::IssuerSpec;
 use crate::policy::PolicySpec;
 use crate::problem::{At, Position};
@@ -25,6 +26,7 @@ pub(crate) struct Set {
     pub(crate) policies: Vec<Entry<PolicySpec>>,
     pub(crate) consoles: Vec<Entry<ConsoleSpec>>,
     pub(crate) webhooks: Vec<Entry<WebhookSpec>>,
+    pub(crate) detectors: Vec<Entry<DetectorsSpec>>,
     /// Whether anything was reported of them.
     pub(crate) has_problems: bool,
 }
@@ -48,5 +50,6 @@ impl Set {
         self.policies.extend_from_slice(&file.policies);
         self.consoles.extend_from_slice(&file.consoles);
         self.webhooks.extend_from_slice(&file.webhooks);
+        self.detectors.extend_from_slice(&file.detectors);
     }
 }

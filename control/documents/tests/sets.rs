@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use expect_test::expect;
 use gatehold_documents::{
-    AuditArguments, ConsoleDocument, Documents, KeySource, Limits, Question, ReadError, SignIn,
+    AuditArguments, ConsoleDocument, Detection, DetectionAction, DetectionActions, Documents, KeySource, Limits, Question, ReadError, SignIn,
     Summary, WebhookDocument, WebhookEvent, WebhookFormat, explain, load, read_dir,
 };
+use gatehold_detectors::{RuleRole, UserRule};
 use gatehold_engine::{Approval, Principal, RuleEffect, Target};
 use serde_json::{Map, Value, json};
 
@@ -27,6 +28,13 @@ spec:
   risk: { read: "get_*", destructive: ["delete_*", drop] }
   limits: { requestBytes: 1MiB, responseBytes: 65536, eventBytes: 4MiB, depth: 64, listEntries: 10000 }
   audit: { arguments: digest }
+  detection:
+    results: redact
+    secrets: { arguments: block }
+    tools:
+      - { match: ["get_*", search], results: approve }
+      - { match: drop, arguments: block, definitions: block, secrets: off }
+    approval: { by: { roles: [security] } }
 ---
 apiVersion: gatehold.io/v1
 kind: Server
@@ -83,10 +91,91 @@ apiVersion: gatehold.io/v1
 kind: Webhook
 metadata: { name: chat }
 spec: { url: "http://127.0.0.1:9000/hook", format: slack }
+---
+apiVersion: gatehold.io/v1
+kind: Detectors
+metadata: { name: detectors }
+spec:
+  rules:
+    - { name: hosts, pattern: "corp.example", weight: 2.5 }
+    - { name: badge, pattern: "EMP-[0-9]{6}", means: personal }
+  allow: ["sha256:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eff"]
+  shadow:
+    pack: /etc/gatehold/next.pack
+    rules:
+      - { name: badge, pattern: "EMP-[0-9]{8}", means: secret }
 "#;
 
 fn documents() -> Documents {
     load(&[(PathBuf::from("set.yaml"), SET.to_owned())]).unwrap()
+}
+
+#[test]
+fn actions_of_a_tool_are_those_of_the_server_unless_it_says_otherwise() {
+    use DetectionAction::{Approve, Block, Log, Off, Redact};
+    let documents = documents();
+    let detection = &documents.server("crm").unwrap().detection;
+    let otherwise = DetectionActions {
+        arguments: Log,
+        results: Redact,
+        definitions: Log,
+        secrets_in_arguments: Block,
+        secrets_in_results: Log,
+    };
+    let get = DetectionActions {
+        results: Approve,
+        ..otherwise
+    };
+    let drop = DetectionActions {
+        arguments: Block,
+        definitions: Block,
+        secrets_in_arguments: Off,
+        secrets_in_results: Off,
+        ..otherwise
+    };
+    assert_eq!(detection.otherwise, otherwise);
+    let tools: Vec<_> = detection
+        .tools
+        .iter()
+        .map(|entry| (entry.patterns.join(" "), entry.actions))
+        .collect();
+    assert_eq!(
+        tools,
+        [("get_* search".to_owned(), get), ("drop".to_owned(), drop)]
+    );
+    let approval = detection.approval.as_ref().unwrap();
+    assert_eq!(
+        (&approval.roles[..], approval.within_seconds),
+        (&["security".to_owned()][..], 900)
+    );
+    let eu = documents.server("crm-eu").unwrap();
+    assert_eq!(eu.detection, Detection::default());
+    assert_eq!(eu.detection.otherwise.definitions, Log);
+}
+
+#[test]
+fn a_shadow_has_the_rules_in_force_unless_it_has_its_own() {
+    let documents = documents();
+    let detectors = documents.detectors.unwrap();
+    let names = |rules: &[UserRule]| -> Vec<(String, RuleRole)> {
+        let rules = rules.iter();
+        rules
+            .map(|rule| (rule.name.clone(), rule.role.clone()))
+            .collect()
+    };
+    let hosts = ("hosts".to_owned(), RuleRole::Finding { weight: 2.5 });
+    let secret = |personal| ("badge".to_owned(), RuleRole::Secret { personal });
+    assert_eq!(names(&detectors.rules), [hosts.clone(), secret(true)]);
+    let shadow = detectors.shadow.as_ref().unwrap();
+    assert_eq!(names(&shadow.rules), [hosts, secret(false)]);
+    assert_eq!(shadow.rules.last().unwrap().pattern, "EMP-[0-9]{8}");
+    assert_eq!(
+        (&detectors.pack, shadow.pack.as_deref()),
+        (&None, Some(Path::new("/etc/gatehold/next.pack")))
+    );
+    let mut digest: [u8; 32] = std::array::from_fn(|at| at as u8);
+    digest[31] = 0xff;
+    assert_eq!(detectors.allow, [digest]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ const RULES: &[(&str, &[&str])] = &[
     (
         "gatehold-filter",
         &[
+            "gatehold-detect",
             "gatehold-engine",
             "gatehold-mcp",
             "gatehold-identity",
@@ -26,7 +27,12 @@ const RULES: &[(&str, &[&str])] = &[
     ("gatehold-proto", &["gatehold-wire"]),
     (
         "gatehold-documents",
-        &["gatehold-engine", "gatehold-identity", "gatehold-mcp"],
+        &[
+            "gatehold-detectors",
+            "gatehold-engine",
+            "gatehold-identity",
+            "gatehold-mcp",
+        ],
     ),
     (
         "gatehold-store",
@@ -75,6 +81,8 @@ const RULES: &[(&str, &[&str])] = &[
             "gatehold-console",
             "gatehold-approvals",
             "gatehold-desk",
+            "gatehold-detect",
+            "gatehold-detectors",
             "gatehold-documents",
             "gatehold-engine",
             "gatehold-identity",

@@ -1,5 +1,6 @@
 //! What is refused, where, and what people are told to do.
 
+mod detection;
 mod people;
 mod policies;
 mod yaml;

@@ -238,7 +238,7 @@ fn gates_that_nobody_could_open() {
     check(
         &format!("{VALID}{policy}{rule}"),
         expect![[r#"
-        a.yaml:16:7: a rule asks for approval, but nobody could sign in to approve
+        a.yaml:16:7: approval is asked for, but nobody could sign in to approve
             add a Console document: `kind: Console` with `spec: { url: https://…, signIn: { issuer: …, clientId: … } }`
         1 problem; nothing was changed
     "#]],
@@ -246,7 +246,7 @@ fn gates_that_nobody_could_open() {
     check(
         &format!("{VALID}{policy}    - allow: {{ server: crm, tools: x }}\n{rule}{rule}"),
         expect![[r#"
-            a.yaml:17:7: 2 rules ask for approval, but nobody could sign in to approve
+            a.yaml:17:7: approval is asked for in 2 places, but nobody could sign in to approve
                 add a Console document: `kind: Console` with `spec: { url: https://…, signIn: { issuer: …, clientId: … } }`
             1 problem; nothing was changed
         "#]],

@@ -65,7 +65,7 @@ fn policies() {
     rules(
         "    - approve: { server: crm, tools: x }\n    - approve: { server: crm, tools: x, by: {}, within: 15 }\n    - allow: { server: crm, tools: x, within: 15m }",
         expect![[r#"
-            a.yaml:16:7: 2 rules ask for approval, but nobody could sign in to approve
+            a.yaml:16:7: approval is asked for in 2 places, but nobody could sign in to approve
                 add a Console document: `kind: Console` with `spec: { url: https://…, signIn: { issuer: …, clientId: … } }`
             a.yaml:16:16: `approve` needs `by`
                 say who may approve: `by: { roles: [finance-lead] }`

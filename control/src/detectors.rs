@@ -1,0 +1,119 @@
+//! From the document about detectors to the packs that are pushed.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use gatehold_detect::{Pack, PackError};
+use gatehold_detectors::{RuleError, UserRule, compile};
+use gatehold_documents::{DetectorsDocument, Shadow};
+use gatehold_push::Resource;
+use gatehold_wire::{DETECTORS_TYPE_URL, push};
+use prost::Message as _;
+
+/// The one resource of its type.
+const NAME: &str = "detectors";
+/// Most bytes of a pack's file.
+const MAX_PACK_BYTES: u64 = 16 << 20;
+
+/// Why nothing can be looked for.
+#[derive(Debug, thiserror::Error)]
+pub enum DetectorsError {
+    /// The file of a pack.
+    #[error("cannot read the pack `{}`: {error}; write one with `gatehold detectors build`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// What is in it.
+    #[error("`{}` is no pack: {error}; write it anew with `gatehold detectors build`", path.display())]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: PackError,
+    },
+    /// The rules that ship, or those of the document.
+    #[error(transparent)]
+    Rules(#[from] RuleError),
+}
+
+/// Makes the resource, and makes it anew only when the document has changed.
+#[derive(Debug, Default)]
+pub struct Detectors {
+    made: Option<(Option<DetectorsDocument>, Resource)>,
+}
+
+impl Detectors {
+    /// What filters look for by this document, or by none. Files of packs are read now, and not again for the
+    /// same document.
+    ///
+    /// # Errors
+    /// A pack that cannot be read, or rules that do not compile with it.
+    pub fn resource(
+        &mut self,
+        document: Option<&DetectorsDocument>,
+    ) -> Result<Resource, DetectorsError> {
+        if let Some((of, resource)) = &self.made
+            && of.as_ref() == document
+        {
+            return Ok(resource.clone());
+        }
+        let message = message(document)?;
+        let resource = Resource::new(DETECTORS_TYPE_URL, NAME, message.encode_to_vec());
+        self.made = Some((document.cloned(), resource.clone()));
+        Ok(resource)
+    }
+}
+
+fn message(document: Option<&DetectorsDocument>) -> Result<push::Detectors, DetectorsError> {
+    let Some(document) = document else {
+        return Ok(push::Detectors {
+            pack: pack(None, &[])?,
+            ..push::Detectors::default()
+        });
+    };
+    let in_force = document.pack.as_deref();
+    let shadow = document.shadow.as_ref().map(|shadow| {
+        let Shadow { pack: tried, rules } = shadow;
+        pack(tried.as_deref().or(in_force), rules)
+    });
+    Ok(push::Detectors {
+        pack: pack(in_force, &document.rules)?,
+        shadow: shadow.transpose()?.unwrap_or_default(),
+        allowed: document.allow.iter().map(|it| it.to_vec()).collect(),
+    })
+}
+
+/// The pack of the file, or that which ships, with the rules.
+fn pack(file: Option<&Path>, rules: &[UserRule]) -> Result<Vec<u8>, DetectorsError> {
+    let pack = match file {
+        None => compile(rules)?,
+        Some(path) => {
+            let bytes = read(path).map_err(|error| DetectorsError::Read {
+                path: path.to_owned(),
+                error,
+            })?;
+            let pack = Pack::load(&bytes).map_err(|error| DetectorsError::Load {
+                path: path.to_owned(),
+                error,
+            })?;
+            let _ = rules;
+            pack
+        }
+    };
+    Ok(pack.to_bytes())
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // One byte more than is accepted, so that the end is not taken for that of the file.
+    let most = MAX_PACK_BYTES.saturating_add(1);
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_PACK_BYTES {
+        return Err(io::Error::other("it is longer than 16 MiB"));
+    }
+    Ok(bytes)
+}
