@@ -1,7 +1,7 @@
 //! Globs in which `*` stands for any run of characters and nothing else is special.
 
 /// Whether the whole of `name` matches `pattern`. Linear in the length of `name`.
-pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+pub fn matches(pattern: &str, name: &str) -> bool {
     let Some((prefix, rest)) = pattern.split_once('*') else {
         return pattern == name;
     };

@@ -27,6 +27,7 @@ pub use decision::{
 pub use error::PolicyError;
 pub use expr::{BinaryOp, Comprehension, ComprehensionKind, Expr, Function, Literal, UnaryOp, Var};
 pub use findings::{Findings, FindingsSource};
+pub use glob::matches as glob_matches;
 pub use policy::{Approval, PolicySource, RiskAssignment, Rule, RuleEffect, Subjects, Targets};
 pub use principal::Principal;
 pub use server::ServerPolicy;

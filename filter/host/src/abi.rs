@@ -274,6 +274,39 @@ impl Host for Abi {
         check("close_stream", unsafe { proxy_close_stream(HTTP_RESPONSE) })
     }
 
+    fn shared(&self, key: &str) -> Result<Option<Vec<u8>>, HostError> {
+        let (mut data, mut size, mut cas) = (null_mut(), 0, 0);
+        // SAFETY: the key is only read during the call and the out-pointers are valid for it.
+        let status = unsafe {
+            proxy_get_shared_data(key.as_ptr(), key.len(), &mut data, &mut size, &mut cas)
+        };
+        match status {
+            NOT_FOUND => Ok(None),
+            // SAFETY: on `Ok` the host has allocated and filled the buffer for us.
+            OK => Ok(Some(unsafe { take(data, size) })),
+            status => Err(HostError::Status {
+                call: "get_shared_data",
+                status,
+            }),
+        }
+    }
+
+    fn set_shared(&self, key: &str, value: &[u8]) -> Result<(), HostError> {
+        // Zero means that the last writer wins: all workers write what control sent them.
+        const ANY_VERSION: u32 = 0;
+        // SAFETY: key and value are only read during the call.
+        let status = unsafe {
+            proxy_set_shared_data(
+                key.as_ptr(),
+                key.len(),
+                value.as_ptr(),
+                value.len(),
+                ANY_VERSION,
+            )
+        };
+        check("set_shared_data", status)
+    }
+
     fn publish(&self, key: &str, value: &[u8]) -> Result<(), HostError> {
         let mut path = Vec::with_capacity(key.len() + 1);
         path.extend_from_slice(key.as_bytes());
@@ -336,39 +369,6 @@ impl RootHost for Abi {
     fn gauge(&self, metric: u32, value: u64) {
         // SAFETY: no pointers are passed. A gauge that the host does not know is not worth an error.
         let _ = unsafe { proxy_record_metric(metric, value) };
-    }
-
-    fn shared(&self, key: &str) -> Result<Option<Vec<u8>>, HostError> {
-        let (mut data, mut size, mut cas) = (null_mut(), 0, 0);
-        // SAFETY: the key is only read during the call and the out-pointers are valid for it.
-        let status = unsafe {
-            proxy_get_shared_data(key.as_ptr(), key.len(), &mut data, &mut size, &mut cas)
-        };
-        match status {
-            NOT_FOUND => Ok(None),
-            // SAFETY: on `Ok` the host has allocated and filled the buffer for us.
-            OK => Ok(Some(unsafe { take(data, size) })),
-            status => Err(HostError::Status {
-                call: "get_shared_data",
-                status,
-            }),
-        }
-    }
-
-    fn set_shared(&self, key: &str, value: &[u8]) -> Result<(), HostError> {
-        // Zero means that the last writer wins: all workers write what control sent them.
-        const ANY_VERSION: u32 = 0;
-        // SAFETY: key and value are only read during the call.
-        let status = unsafe {
-            proxy_set_shared_data(
-                key.as_ptr(),
-                key.len(),
-                value.as_ptr(),
-                value.len(),
-                ANY_VERSION,
-            )
-        };
-        check("set_shared_data", status)
     }
 
     fn open_stream(&self, cluster: &str, service: &str, method: &str) -> Result<u32, HostError> {

@@ -1,11 +1,12 @@
 //! Who sent a request, as it is remembered between requests.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::mem;
 
 use gatehold_engine::Principal;
 use gatehold_identity::{Binding, Bound, Identity, Remember};
 
+use crate::hold::CallDigest;
 use crate::server::Server;
 
 /// A verified caller. Made once per token, not once per request.
@@ -18,6 +19,8 @@ pub struct Caller {
     bytes: usize,
     /// The session that was opened last, and the version of the server that it was opened for.
     session: RefCell<Option<(String, String)>>,
+    /// What a taint of the caller is kept under, once it was looked for.
+    taint: OnceCell<CallDigest>,
 }
 
 /// Longest session that is remembered, as the client writes it.
@@ -42,7 +45,13 @@ impl Caller {
             principal,
             bytes,
             session: RefCell::default(),
+            taint: OnceCell::new(),
         }
+    }
+
+    /// The digest that names this caller, made once.
+    pub fn taint_digest(&self, make: impl FnOnce(&Identity) -> CallDigest) -> CallDigest {
+        *self.taint.get_or_init(|| make(&self.identity))
     }
 }
 

@@ -90,6 +90,10 @@ pub trait Host {
     fn resume(&self, direction: Direction) -> Result<(), HostError>;
     /// Ends the exchange abruptly; the last resort when nothing can be said any more.
     fn reset(&self) -> Result<(), HostError>;
+    /// A value that all workers share; nothing when there is none.
+    fn shared(&self, key: &str) -> Result<Option<Vec<u8>>, HostError>;
+    /// Sets a value that all workers share.
+    fn set_shared(&self, key: &str, value: &[u8]) -> Result<(), HostError>;
     /// Publishes a value in the filter state of the exchange, for the access log.
     fn publish(&self, key: &str, value: &[u8]) -> Result<(), HostError>;
     /// Adds to a counter, by the id that [`RootHost::define_counter`] gave.
@@ -134,10 +138,6 @@ pub trait RootHost: Host {
     fn define_gauge(&self, name: &str) -> Result<u32, HostError>;
     /// Sets a gauge.
     fn gauge(&self, metric: u32, value: u64);
-    /// A value that all workers share; nothing when there is none.
-    fn shared(&self, key: &str) -> Result<Option<Vec<u8>>, HostError>;
-    /// Sets a value that all workers share.
-    fn set_shared(&self, key: &str, value: &[u8]) -> Result<(), HostError>;
     /// Opens a gRPC stream and gives its token.
     fn open_stream(&self, cluster: &str, service: &str, method: &str) -> Result<u32, HostError>;
     /// Sends one message on a stream.

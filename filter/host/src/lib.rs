@@ -14,6 +14,7 @@ pub mod audit;
 pub mod backoff;
 pub mod caller;
 pub mod config;
+pub mod detection;
 pub mod exchange;
 pub mod hex;
 pub mod hold;

@@ -3,6 +3,7 @@
 //! Envoy shows them as `wasmcustom.<name>`; the label stands in the name, behind a dot, and is cut out by
 //! the tag rules of the bootstrap.
 
+use crate::detection::Observed;
 use crate::host::{Host, HostError, RootHost};
 
 /// Why a request was refused, coarsely.
@@ -29,6 +30,8 @@ pub enum Refused {
     Hidden,
     /// A rule denies it, or none allows it.
     Policy,
+    /// Detection saw something in it, or in the definition of the tool.
+    Detection,
     /// A person would have to approve it.
     Approval,
     /// The upstream's answer cannot be judged.
@@ -40,7 +43,7 @@ pub enum Refused {
 }
 
 impl Refused {
-    const ALL: [(Self, &'static str); 14] = [
+    const ALL: [(Self, &'static str); 15] = [
         (Self::Unmatched, "unmatched"),
         (Self::NotReady, "not_ready"),
         (Self::Origin, "origin"),
@@ -51,6 +54,7 @@ impl Refused {
         (Self::TooLarge, "too_large"),
         (Self::Hidden, "hidden"),
         (Self::Policy, "policy"),
+        (Self::Detection, "detection"),
         (Self::Approval, "approval"),
         (Self::Upstream, "upstream"),
         (Self::AuditFull, "audit_full"),
@@ -82,10 +86,30 @@ pub enum Counter {
     AuditAcknowledged,
     /// Audit events lost because the queue was full.
     AuditDropped,
+    /// Results that detection flagged.
+    SeenInResults,
+    /// Definitions that it flagged.
+    SeenInTools,
+    /// Arguments that it flagged.
+    SeenInArguments,
+    /// Texts with secrets in them.
+    SeenSecrets,
+    /// Texts that only the shadow pack saw something in.
+    SeenByShadow,
+    /// Texts that it saw something in, and that were recorded.
+    DetectionLogged,
+    /// Texts of which what it saw was taken out.
+    DetectionRedacted,
+    /// Texts after which the next call needs approval.
+    DetectionApprove,
+    /// Texts that did not go on.
+    DetectionBlocked,
+    /// Bytes that it looked at.
+    DetectionBytes,
 }
 
 impl Counter {
-    const ALL: [(Self, &'static str); 10] = [
+    const ALL: [(Self, &'static str); 20] = [
         (Self::Allowed, "gatehold_decisions.effect=allow"),
         (Self::Denied, "gatehold_decisions.effect=deny"),
         (Self::Held, "gatehold_decisions.effect=hold"),
@@ -99,6 +123,16 @@ impl Counter {
             "gatehold_audit_events.state=acknowledged",
         ),
         (Self::AuditDropped, "gatehold_audit_events.state=dropped"),
+        (Self::SeenInResults, "gatehold_findings.kind=result"),
+        (Self::SeenInTools, "gatehold_findings.kind=tool"),
+        (Self::SeenInArguments, "gatehold_findings.kind=argument"),
+        (Self::SeenSecrets, "gatehold_findings.kind=secret"),
+        (Self::SeenByShadow, "gatehold_findings.kind=shadow"),
+        (Self::DetectionLogged, "gatehold_detection.action=log"),
+        (Self::DetectionRedacted, "gatehold_detection.action=redact"),
+        (Self::DetectionApprove, "gatehold_detection.action=approve"),
+        (Self::DetectionBlocked, "gatehold_detection.action=block"),
+        (Self::DetectionBytes, "gatehold_detection_bytes"),
     ];
 }
 
@@ -135,6 +169,26 @@ impl Metrics {
         }
         if let Some((_, id)) = self.counters.get(counter as usize) {
             host.count(*id, u64::try_from(by).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Counts what detection saw, and what was done about it.
+    pub fn observed(&self, host: &dyn Host, seen: &Observed) {
+        let [results, tools, arguments] = seen.flagged;
+        let [logged, redacted, approve, blocked] = seen.actions;
+        for (counter, by) in [
+            (Counter::SeenInResults, results),
+            (Counter::SeenInTools, tools),
+            (Counter::SeenInArguments, arguments),
+            (Counter::SeenSecrets, seen.secrets),
+            (Counter::SeenByShadow, seen.shadow),
+            (Counter::DetectionLogged, logged),
+            (Counter::DetectionRedacted, redacted),
+            (Counter::DetectionApprove, approve),
+            (Counter::DetectionBlocked, blocked),
+            (Counter::DetectionBytes, seen.bytes),
+        ] {
+            self.add(host, counter, by);
         }
     }
 

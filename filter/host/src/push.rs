@@ -1,6 +1,6 @@
 //! The delta xDS client: which messages to send and what to do with those that come.
 //!
-//! Pure: the root context moves the messages. Both types share one stream. Resources apply one by one:
+//! Pure: the root context moves the messages. All types share one stream. Resources apply one by one:
 //! a bad one is reported and leaves in force what was, good ones of the same response apply.
 
 use std::collections::{BTreeSet, HashMap};
@@ -8,10 +8,11 @@ use std::collections::{BTreeSet, HashMap};
 use gatehold_wire::discovery::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Resource, Status,
 };
-use gatehold_wire::{ISSUER_TYPE_URL, SERVER_TYPE_URL, issuer_from_wire, push};
+use gatehold_wire::{DETECTORS_TYPE_URL, ISSUER_TYPE_URL, SERVER_TYPE_URL, issuer_from_wire, push};
 use prost::Message as _;
 use thiserror::Error;
 
+use crate::detection::{Detectors, DetectorsError};
 use crate::server::{Server, ServerError};
 use crate::snapshot::{Catalog, Snapshot};
 
@@ -32,18 +33,21 @@ pub enum Kind {
     Server,
     /// `gatehold.push.v1.Issuer`
     Issuer,
+    /// `gatehold.push.v1.Detectors`
+    Detectors,
 }
 
 impl Kind {
-    /// All of them, in the order in which they are subscribed: keys first, so that a server does not
-    /// arrive before them.
-    pub const ALL: [Self; 2] = [Self::Issuer, Self::Server];
+    /// All of them, in the order in which they are subscribed: servers last, so that none arrives before its
+    /// keys and what is looked for.
+    pub const ALL: [Self; 3] = [Self::Issuer, Self::Detectors, Self::Server];
 
     /// The type URL.
     pub fn type_url(self) -> &'static str {
         match self {
             Self::Server => SERVER_TYPE_URL,
             Self::Issuer => ISSUER_TYPE_URL,
+            Self::Detectors => DETECTORS_TYPE_URL,
         }
     }
 
@@ -100,6 +104,8 @@ enum ResourceError {
     Server(#[from] ServerError),
     #[error(transparent)]
     Issuer(#[from] gatehold_wire::WireError),
+    #[error(transparent)]
+    Detectors(#[from] DetectorsError),
 }
 
 /// The client's side of the protocol.
@@ -229,6 +235,7 @@ impl PushClient {
             match kind {
                 Kind::Server => self.catalog.remove_server(&name),
                 Kind::Issuer => self.catalog.remove_issuer(&name),
+                Kind::Detectors => self.catalog.remove_detectors(&name),
             }
             received.changes.push(Change::Removed(kind, name));
         }
@@ -298,6 +305,10 @@ impl PushClient {
                 self.catalog
                     .insert_issuer(version, issuer_from_wire(&issuer)?);
             }
+            Kind::Detectors => {
+                let detectors = Detectors::new(&push::Detectors::decode(bytes)?, version)?;
+                self.catalog.insert_detectors(name, detectors);
+            }
         }
         Ok(())
     }
@@ -307,6 +318,7 @@ impl PushClient {
         match kind {
             Kind::Server => self.catalog.server_versions().map(owned).collect(),
             Kind::Issuer => self.catalog.issuer_versions().map(owned).collect(),
+            Kind::Detectors => self.catalog.detectors_versions().map(owned).collect(),
         }
     }
 }

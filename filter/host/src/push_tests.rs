@@ -51,15 +51,15 @@ fn found(client: &PushClient, path: &str) -> Option<String> {
 }
 
 #[test]
-fn subscribes_to_everything_of_both_types() {
+fn subscribes_to_everything_of_all_types() {
     let requests: Vec<_> = client()
         .subscribe()
         .iter()
         .map(|request| DeltaDiscoveryRequest::decode(request.as_slice()).unwrap())
         .collect();
-    assert_eq!(requests.len(), 2);
+    assert_eq!(requests.len(), 3);
     assert_eq!(requests[0].node.as_ref().unwrap().id, "node");
-    assert_eq!(requests[1].node, None);
+    assert_eq!((&requests[1].node, &requests[2].node), (&None, &None));
     for (request, kind) in requests.iter().zip(Kind::ALL) {
         assert_eq!(request.type_url, kind.type_url());
         assert_eq!(request.resource_names_subscribe, ["*"]);
@@ -186,7 +186,7 @@ fn tells_what_it_holds_after_a_reconnect() {
         .receive(&response(Kind::Server, vec![server("a", "/a", "5")], &[]))
         .unwrap();
     let requests = client.subscribe();
-    let servers = DeltaDiscoveryRequest::decode(requests[1].as_slice()).unwrap();
+    let servers = DeltaDiscoveryRequest::decode(requests[2].as_slice()).unwrap();
     assert_eq!(
         servers
             .initial_resource_versions
@@ -234,4 +234,56 @@ fn a_nack_is_bounded() {
         .unwrap();
     assert_eq!(received.refused.len(), 2000);
     assert!(reply(&received).error_detail.unwrap().message.len() < MAX_REASONS + 16);
+}
+
+fn detectors(version: &str, pack: &[u8], allowed: Vec<Vec<u8>>) -> Resource {
+    let value = push::Detectors {
+        pack: pack.to_vec(),
+        shadow: Vec::new(),
+        allowed,
+    };
+    let kind = Kind::Detectors;
+    resource(kind, "detectors", version, value.encode_to_vec())
+}
+
+fn looks_with(client: &PushClient) -> Option<String> {
+    match client.snapshot()?.find("h", "/a") {
+        Match::Endpoint(it) => Some(it.detectors.as_ref()?.version.clone()),
+        _ => None,
+    }
+}
+
+#[test]
+fn detectors_that_do_not_load_leave_those_before_in_force() {
+    let mut client = client();
+    client
+        .receive(&response(Kind::Server, vec![server("a", "/a", "1")], &[]))
+        .unwrap();
+    assert_eq!(looks_with(&client), None);
+    let mut check = |resource, expected: &str, said: Option<&str>| {
+        let message = response(Kind::Detectors, vec![resource], &[]);
+        let received = client.receive(&message).unwrap();
+        assert_eq!(looks_with(&client).as_deref(), Some(expected));
+        let detail = reply(&received).error_detail.map(|it| it.message);
+        match (said, detail) {
+            (None, detail) => assert_eq!(detail, None),
+            (Some(said), detail) => assert!(detail.unwrap().contains(said)),
+        }
+    };
+    let pack = testing::pack();
+    check(detectors("1", pack, Vec::new()), "1", None);
+    check(
+        detectors("2", b"noise", Vec::new()),
+        "1",
+        Some("`detectors`: its pack cannot be loaded"),
+    );
+    check(
+        detectors("3", pack, vec![vec![1; 31]]),
+        "1",
+        Some("not 32 bytes"),
+    );
+    check(detectors("4", pack, vec![vec![1; 32]]), "4", None);
+    let gone = response(Kind::Detectors, Vec::new(), &["detectors"]);
+    client.receive(&gone).unwrap();
+    assert_eq!(looks_with(&client), None);
 }

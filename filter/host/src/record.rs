@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use gatehold_detect::Kind;
 use gatehold_engine::{Decision, Effect};
 use gatehold_identity::Identity;
 use gatehold_mcp::{Era, Id, Outcome, Value};
@@ -11,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::arguments::{Given, Unbuilt};
 use crate::audit::Weight;
 use crate::caller::Caller;
+use crate::detection::{Action, Observed};
 use crate::hex::hex;
 use crate::host::Host;
 use crate::server::AuditArguments;
@@ -65,6 +67,8 @@ pub struct Draft {
     approval: String,
     shown: u32,
     hidden: u32,
+    /// What detection saw, and what was done about it.
+    observed: Observed,
     records: bool,
     slot: Slot,
     course: Course,
@@ -119,6 +123,23 @@ impl Arguments {
     }
 }
 
+impl Arguments {
+    /// Leaves nothing but the digest.
+    fn forget(&mut self) {
+        if self.digest.is_empty() {
+            let canonical = match self.raw {
+                true => gatehold_mcp::canonical_text(&self.text),
+                false => None,
+            };
+            let text = canonical.as_ref().unwrap_or(&self.text);
+            self.digest = hex(&Sha256::digest(text.as_bytes()));
+        }
+        self.text.clear();
+        self.cut = false;
+        self.raw = false;
+    }
+}
+
 /// Whether the request went on to the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Course {
@@ -147,6 +168,7 @@ impl Draft {
             approval: String::new(),
             shown: 0,
             hidden: 0,
+            observed: Observed::default(),
             records: worker.records(),
             slot: Slot::Unneeded,
             course: Course::Judged,
@@ -238,6 +260,29 @@ impl Draft {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         self.shown = self.shown.saturating_add(count(shown));
         self.hidden = self.hidden.saturating_add(count(hidden));
+    }
+
+    /// Says what detection saw.
+    pub fn detected(&mut self, mut observed: Observed) {
+        if self.endpoint.server.audit_arguments == AuditArguments::Digest {
+            let arguments = observed.findings.iter_mut();
+            let arguments = arguments.filter(|it| it.kind == Kind::Argument.name());
+            arguments.for_each(|finding| finding.excerpt.clear());
+        }
+        self.observed.append(observed);
+    }
+
+    /// Says that detection stood against it.
+    pub fn blocked(&mut self) {
+        self.effect = "deny";
+        self.decided = true;
+    }
+
+    /// Has the event tell the digest of the arguments alone.
+    pub fn forget_arguments(&mut self) {
+        if let Some(arguments) = &mut self.arguments {
+            arguments.forget();
+        }
     }
 
     /// Says that the request goes on to the upstream, and takes over the room that is kept for its event.
@@ -340,9 +385,9 @@ impl Draft {
             hidden: self.hidden,
             shown: self.shown,
             status,
-            findings: &[],
-            findings_omitted: 0,
-            detection: "",
+            findings: &self.observed.findings,
+            findings_omitted: self.observed.omitted,
+            detection: self.observed.action.map_or("", Action::name),
         };
         event.encode()
     }

@@ -5,6 +5,7 @@ use gatehold_identity::Binding;
 use gatehold_wire::{WireError, policy_from_wire, push};
 use thiserror::Error;
 
+use crate::detection::Detection;
 use crate::paths;
 
 /// Where the metadata of protected resources lives (RFC 9728, section 3).
@@ -61,8 +62,10 @@ pub struct Server {
     pub audit_arguments: AuditArguments,
     /// The policy.
     pub policy: ServerPolicy,
-    /// Whether some of its rules want people to approve.
+    /// Whether some of its rules, or of its detection, want people to approve.
     pub approves: bool,
+    /// What is done about what detection sees.
+    pub detection: Detection,
     /// What ties sessions and tasks to the callers they were given to.
     pub binding: Binding,
 }
@@ -135,6 +138,11 @@ impl Server {
             push::AuditArguments::Digest => AuditArguments::Digest,
             push::AuditArguments::Full | push::AuditArguments::Unspecified => AuditArguments::Full,
         };
+        let detection = Detection::from_wire(server.detection.as_ref());
+        let detection = detection.ok_or(ServerError::Field {
+            field: "detection",
+            problem: "has the action `approve`, and nobody who approves",
+        })?;
         Ok(Self {
             binding: Binding::new(key, &server.name),
             limits: Limits::new(server.limits.unwrap_or_default()),
@@ -156,7 +164,8 @@ impl Server {
             audiences: server.audiences,
             issuers: server.issuers,
             scopes: server.scopes,
-            approves: policy.has_approvals(),
+            approves: policy.has_approvals() || detection.approves(),
+            detection,
             policy,
         })
     }

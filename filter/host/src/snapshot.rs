@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use gatehold_identity::Issuer;
 
+use crate::detection::Detectors;
 use crate::paths;
 use crate::server::{Server, WELL_KNOWN};
 
@@ -16,6 +17,8 @@ use crate::server::{Server, WELL_KNOWN};
 pub struct Catalog {
     servers: BTreeMap<String, Rc<Server>>,
     issuers: BTreeMap<String, Rc<VersionedIssuer>>,
+    /// By name; there is one.
+    detectors: BTreeMap<String, Rc<Detectors>>,
     /// Servers whose last resource could not be used, with its path if that much could be read.
     unusable: BTreeMap<String, Option<String>>,
 }
@@ -39,6 +42,10 @@ pub struct Endpoint {
     /// Names everything that the verification of a token depends on: the server with its audiences, and its
     /// issuers with their versions. Another policy verifies tokens no differently.
     pub token_scope: String,
+    /// What is looked for, once it has arrived.
+    pub detectors: Option<Rc<Detectors>>,
+    /// Whether what is read from any server may have the calls that follow wait for a person.
+    pub taints: bool,
 }
 
 /// The table of servers.
@@ -77,6 +84,16 @@ impl Catalog {
             .insert(name, Rc::new(VersionedIssuer { version, issuer }));
     }
 
+    /// Puts detectors in force, in place of those before.
+    pub fn insert_detectors(&mut self, name: &str, detectors: Detectors) {
+        self.detectors.insert(name.to_owned(), Rc::new(detectors));
+    }
+
+    /// Takes detectors out.
+    pub fn remove_detectors(&mut self, name: &str) {
+        self.detectors.remove(name);
+    }
+
     /// Says that the last resource of a server cannot be used. What is in force stays so; besides, nothing
     /// passes at its new path, or anywhere when that is not known, as if it were no server's.
     pub fn refuse_server(&mut self, name: &str, path: Option<String>) {
@@ -108,6 +125,13 @@ impl Catalog {
             .map(|(name, issuer)| (name.as_str(), issuer.version.as_str()))
     }
 
+    /// Names and versions of the detectors.
+    pub fn detectors_versions(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.detectors
+            .iter()
+            .map(|(name, detectors)| (name.as_str(), detectors.version.as_str()))
+    }
+
     /// The table as of now. Of servers that claim the same host and path the first by name counts.
     pub fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot {
@@ -119,8 +143,9 @@ impl Catalog {
         snapshot
             .lookalikes
             .extend(unusable.filter_map(|path| paths::canonical(path)));
+        let taints = self.servers.values().any(|it| it.detection.approves());
         for server in self.servers.values() {
-            let endpoint = Rc::new(self.endpoint(server));
+            let endpoint = Rc::new(self.endpoint(server, taints));
             let own = format!("{WELL_KNOWN}{}", server.path.trim_end_matches('/'));
             let canonical = format!("{WELL_KNOWN}{}", server.resource.path);
             if own != canonical {
@@ -145,7 +170,7 @@ impl Catalog {
         snapshot
     }
 
-    fn endpoint(&self, server: &Rc<Server>) -> Endpoint {
+    fn endpoint(&self, server: &Rc<Server>, taints: bool) -> Endpoint {
         let issuers: Vec<_> = server
             .issuers
             .iter()
@@ -163,6 +188,8 @@ impl Catalog {
             server: Rc::clone(server),
             issuers,
             token_scope,
+            detectors: self.detectors.values().next().map(Rc::clone),
+            taints,
         }
     }
 }

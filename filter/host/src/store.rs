@@ -27,6 +27,8 @@ pub enum StoreError {
 struct Index {
     servers: BTreeSet<String>,
     issuers: BTreeSet<String>,
+    #[serde(default)]
+    detectors: BTreeSet<String>,
 }
 
 /// Keeps what changed. Nothing is written before the set of servers is known.
@@ -57,6 +59,7 @@ pub fn save(
     let index = Index {
         servers: push.names(Kind::Server),
         issuers: push.names(Kind::Issuer),
+        detectors: push.names(Kind::Detectors),
     };
     host.set_shared(&index_key(cluster), &serde_json::to_vec(&index)?)?;
     Ok(())
@@ -76,8 +79,10 @@ pub fn load(host: &dyn RootHost, cluster: &str) -> Result<Option<Vec<Stored>>, S
     let index: Index = serde_json::from_slice(&index)?;
     let issuers = index.issuers.into_iter().map(|name| (Kind::Issuer, name));
     let servers = index.servers.into_iter().map(|name| (Kind::Server, name));
+    let detectors = index.detectors.into_iter();
+    let detectors = detectors.map(|name| (Kind::Detectors, name));
     let mut resources = Vec::new();
-    for (kind, name) in issuers.chain(servers) {
+    for (kind, name) in issuers.chain(detectors).chain(servers) {
         if let Some(bytes) = host.shared(&resource_key(cluster, kind, &name))? {
             resources.extend(decode(kind, name, &bytes));
         }
@@ -93,6 +98,7 @@ fn resource_key(cluster: &str, kind: Kind, name: &str) -> String {
     let kind = match kind {
         Kind::Server => "server",
         Kind::Issuer => "issuer",
+        Kind::Detectors => "detectors",
     };
     // No cluster name has a line break, so that no two keys are alike.
     format!("gatehold.{kind}.{cluster}\n{name}")

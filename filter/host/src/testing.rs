@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -158,6 +159,16 @@ impl Host for FakeHost {
         self.call("reset", |inner| inner.resets += 1)
     }
 
+    fn shared(&self, key: &str) -> Result<Option<Vec<u8>>, HostError> {
+        self.call("shared", |inner| inner.shared.get(key).cloned())
+    }
+
+    fn set_shared(&self, key: &str, value: &[u8]) -> Result<(), HostError> {
+        self.call("set_shared", |inner| {
+            inner.shared.insert(key.to_owned(), value.to_vec());
+        })
+    }
+
     fn publish(&self, key: &str, value: &[u8]) -> Result<(), HostError> {
         let value = String::from_utf8(value.to_vec()).unwrap();
         self.call("publish", |inner| {
@@ -200,16 +211,6 @@ impl RootHost for FakeHost {
 
     fn gauge(&self, metric: u32, value: u64) {
         self.with(|inner| inner.metrics[metric as usize].1 = value);
-    }
-
-    fn shared(&self, key: &str) -> Result<Option<Vec<u8>>, HostError> {
-        self.call("shared", |inner| inner.shared.get(key).cloned())
-    }
-
-    fn set_shared(&self, key: &str, value: &[u8]) -> Result<(), HostError> {
-        self.call("set_shared", |inner| {
-            inner.shared.insert(key.to_owned(), value.to_vec());
-        })
     }
 
     fn open_stream(&self, cluster: &str, service: &str, method: &str) -> Result<u32, HostError> {
@@ -402,6 +403,13 @@ pub(crate) fn server_resource(name: &str, path: &str, hosts: &[&str]) -> push::S
         risks,
         ..push::Server::default()
     }
+}
+
+/// The pack that ships, compiled once.
+pub(crate) fn pack() -> &'static [u8] {
+    static PACK: LazyLock<Vec<u8>> =
+        LazyLock::new(|| gatehold_detectors::compile(&[]).unwrap().to_bytes());
+    &PACK
 }
 
 /// A compiled server.

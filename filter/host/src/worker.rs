@@ -11,6 +11,7 @@ use gatehold_identity::TokenMemory;
 use crate::audit::{AuditQueue, Bounds, Recorded, Weight};
 use crate::caller::Caller;
 use crate::config::{Audit, AuditOverflow, Config};
+use crate::detection::Verdicts;
 use crate::hold::{Holds, KnownTools};
 use crate::host::Host;
 use crate::metrics::{Counter, Metrics};
@@ -37,6 +38,8 @@ pub struct Worker {
     pub holds: RefCell<Holds>,
     /// Definitions of tools that control has been told.
     pub tools: RefCell<KnownTools>,
+    /// What detection saw in definitions.
+    pub verdicts: RefCell<Verdicts>,
     /// Counters.
     pub metrics: Metrics,
     /// Identifiers.
@@ -66,6 +69,7 @@ impl Worker {
             audit: RefCell::new(audit),
             holds: RefCell::default(),
             tools: RefCell::new(KnownTools::new(random.pair())),
+            verdicts: RefCell::new(Verdicts::new(random.pair())),
             metrics,
             random,
             open: Cell::new(0),

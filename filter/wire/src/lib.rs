@@ -70,3 +70,6 @@ pub const SERVER_TYPE_URL: &str = "type.googleapis.com/gatehold.push.v1.Server";
 
 /// Type of the resources that hold a [`push::Issuer`].
 pub const ISSUER_TYPE_URL: &str = "type.googleapis.com/gatehold.push.v1.Issuer";
+
+/// Type of the resource that holds a [`push::Detectors`].
+pub const DETECTORS_TYPE_URL: &str = "type.googleapis.com/gatehold.push.v1.Detectors";

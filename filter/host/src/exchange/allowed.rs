@@ -13,9 +13,11 @@ use gatehold_mcp::{
 };
 
 use crate::caller::Caller;
+use crate::detection::taint::Taint;
 use crate::exchange::decide::Answer;
 use crate::exchange::rounds::Rounds;
 use crate::exchange::run::Run;
+use crate::exchange::watch::{About, Looked, Watch};
 use crate::exchange::{definitions, mcp_limits};
 use crate::record::Draft;
 use crate::snapshot::Endpoint;
@@ -38,6 +40,10 @@ pub(super) struct Allowed {
     pub(super) run: Option<Box<Run>>,
     /// Whom to tell of the definitions of tools that pass; nobody where no approval depends on them.
     pub(super) watched: Option<Rc<Worker>>,
+    /// What detection looks at answers with, and what it has seen.
+    pub(super) watch: Watch,
+    /// What is forgotten when it runs, because people have approved it.
+    pub(super) settles: Option<Taint>,
 }
 
 /// One message that went on.
@@ -46,6 +52,7 @@ pub(super) struct Asked {
     /// Id of the request; nothing when no answer is due.
     pub(super) id: Option<Id>,
     pub(super) answer: Answer,
+    pub(super) about: About,
     /// How it was answered, once it was.
     pub(super) outcome: Option<Outcome>,
     /// Gone when the event is recorded.
@@ -134,10 +141,10 @@ impl Allowed {
             && !answers_task
             && let Some(Plain { id, outcome }) = plain(message)
         {
-            if let Some(asked) = self.asked.iter_mut().find(|it| it.id.as_ref() == Some(&id)) {
-                asked.outcome.get_or_insert(outcome);
-            }
-            return Ok(Judged::Same);
+            let at = self.position(&id);
+            let looked = self.look(message, at, Some(&id));
+            self.note(at, looked.outcome().unwrap_or(outcome));
+            return Ok(looked.judged());
         }
         let gatehold_mcp::Answer {
             id,
@@ -148,13 +155,7 @@ impl Allowed {
         if id.is_none() && !self.may_know(message)? {
             return Ok(Judged::Nothing);
         }
-        let at = id.and_then(|id| {
-            let mut asked = self.asked.iter();
-            asked.position(|asked| asked.id.as_ref() == Some(&id))
-        });
-        if let Some(asked) = at.and_then(|at| self.asked.get_mut(at)) {
-            asked.outcome.get_or_insert(outcome);
-        }
+        let at = id.as_ref().and_then(|id| self.position(id));
         // What looks like a list is filtered as one, whatever was asked: the id proves nothing. Who sends two
         // requests with the same one may get the answer to the first on the stream of the second.
         // What was asked for is read strictly even if it does not look like it; without an object it is none.
@@ -168,7 +169,20 @@ impl Allowed {
         {
             kinds.push(kind);
         }
-        let mut new = None;
+        let looked = match kinds.is_empty() {
+            true => self.look(message, at, id.as_ref()),
+            false => self.look_beside(message, &kinds, at, id.as_ref())?,
+        };
+        self.note(at, looked.outcome().unwrap_or(outcome));
+        let mut new = match looked {
+            Looked::Fine => None,
+            Looked::Redacted(new) => Some(new),
+            Looked::Withheld(new, _) => {
+                kinds.clear();
+                Some(new)
+            }
+            Looked::Dropped => return Ok(Judged::Nothing),
+        };
         for kind in kinds {
             let filtered = self.filter(kind, at, new.as_deref().unwrap_or(message))?;
             new = filtered.or(new);
@@ -192,6 +206,19 @@ impl Allowed {
         Ok(new.map_or(Judged::Same, Judged::New))
     }
 
+    /// Which request has this id.
+    fn position(&self, id: &Id) -> Option<usize> {
+        let mut asked = self.asked.iter();
+        asked.position(|asked| asked.id.as_ref() == Some(id))
+    }
+
+    /// Notes how a request was answered.
+    fn note(&mut self, at: Option<usize>, outcome: Outcome) {
+        if let Some(asked) = at.and_then(|at| self.asked.get_mut(at)) {
+            asked.outcome.get_or_insert(outcome);
+        }
+    }
+
     /// Whether the caller may know of what the server tells: news of a resource are for those who see it.
     fn may_know(&self, message: &[u8]) -> Result<bool, ListError> {
         let Some(uri) = resource_updated(message)? else {
@@ -212,6 +239,8 @@ impl Allowed {
             let server = &self.endpoint.server.name;
             definitions::tell(worker, server, list::entries(kind, message, &limits)?);
         }
+        let (withheld, redacted) = self.look_at_list(kind, message, &limits)?;
+        let message = redacted.as_deref().unwrap_or(message);
         let policy = &self.endpoint.server.policy;
         let principal = &self.caller.principal;
         let keep = |name: &str| {
@@ -220,7 +249,7 @@ impl Allowed {
                 ListKind::Prompts => Target::Prompt(name),
                 ListKind::Resources | ListKind::ResourceTemplates => Target::Resource(name),
             };
-            policy.visible(principal, target)
+            !withheld.contains(name) && policy.visible(principal, target)
         };
         let Filtered {
             body,
@@ -231,6 +260,6 @@ impl Allowed {
         if let Some(draft) = asked.and_then(|asked| asked.draft.as_mut()) {
             draft.list(shown, hidden);
         }
-        Ok(body)
+        Ok(body.or(redacted))
     }
 }

@@ -6,6 +6,7 @@ use gatehold_engine::{Arguments, Decision, Effect, Target};
 use gatehold_identity::Identity;
 use gatehold_mcp::{Era, Id, Map, Request, Value, canonical, declares_tasks};
 use gatehold_wire::approval_to_wire;
+use gatehold_wire::audit::Finding;
 use gatehold_wire::hold::{Call, HeldHeader, Mechanism};
 use prost::Message as _;
 
@@ -28,6 +29,8 @@ pub(super) struct Ask {
     risks: Vec<String>,
     /// Whether it brings answers to questions of the upstream.
     pub(super) has_answers: bool,
+    /// What detection saw, for whoever decides.
+    pub(super) findings: Vec<Finding>,
 }
 
 /// What a refusal is to look like.
@@ -91,6 +94,7 @@ impl Ask {
                 headers,
             ),
             has_answers: has_answers(request),
+            findings: Vec::new(),
             mechanism,
             risks: match subject {
                 Subject::Tool => server.policy.risks(name),
@@ -130,7 +134,7 @@ impl Ask {
             .to_owned(),
             trace_id: String::new(),
             event_id: event.to_owned(),
-            findings: Vec::new(),
+            findings: std::mem::take(&mut self.findings),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Several messages at once (2025-03-26): each is decided, and all go on or none.
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 
 use gatehold_mcp::batch::split;
 use gatehold_mcp::reply::{batch_body, code};
@@ -11,6 +12,8 @@ use crate::exchange::decide::{Answer, Questioner, Stop};
 use crate::exchange::judge::{note, refused};
 use crate::exchange::reply::Refusal;
 use crate::exchange::request::Refused;
+use crate::exchange::watch::{About, Watch};
+use crate::exchange::watched::Watched;
 use crate::exchange::{Receiving, mcp_limits, task};
 use crate::host::Host;
 use crate::metrics;
@@ -22,7 +25,7 @@ use crate::worker::Worker;
 /// # Errors
 /// The refusal of all of them, if one is refused.
 pub(super) fn batch(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     host: &dyn Host,
     receiving: Receiving,
     headers: &RequestHeaders<'_>,
@@ -44,32 +47,34 @@ pub(super) fn batch(
             let elements = split(body, &mcp_limits(&endpoint)).map_err(|_| Refusal::internal())?;
             let no_task =
                 |element: &[u8]| matches!(task::open(&endpoint.server, &caller, element), Ok(None));
-            if elements.into_iter().all(no_task) {
-                Ok((protocol, messages))
+            if elements.iter().copied().all(no_task) {
+                Ok((protocol, messages, elements))
             } else {
                 Err(Refusal::unknown_task(None))
             }
         });
-    let (protocol, messages) = match read {
+    let (protocol, messages, elements) = match read {
         Ok(read) => read,
         Err(refusal) => {
             draft.message("batch", None, trace_id(headers.traceparent, None));
             return Err(refused(refusal, draft));
         }
     };
-    let questioner = Questioner {
-        server: &endpoint.server,
-        caller: &caller,
-        session,
-        era: protocol.era,
-        arguments: None,
-        grant: None,
-        headers: None,
-    };
     let started = draft.started();
     let mut first = Some(draft);
     let mut judged = Vec::with_capacity(messages.len());
-    for message in &messages {
+    for (message, element) in messages.iter().zip(elements) {
+        let watched = Watched::new((worker, host), (&endpoint, &caller), message, element, None);
+        let questioner = Questioner {
+            server: &endpoint.server,
+            caller: &caller,
+            session,
+            era: protocol.era,
+            arguments: None,
+            grant: None,
+            headers: None,
+            watched: Some(&watched),
+        };
         let mut draft = first.take().unwrap_or_else(|| {
             let mut draft = Draft::new(worker, started, &endpoint);
             draft.identify(&caller);
@@ -78,10 +83,17 @@ pub(super) fn batch(
         note(&mut draft, message, headers);
         draft.era(protocol.era);
         let verdict = questioner.decide(message, &mut draft);
+        watched.report(&mut draft);
         let verdict = verdict.map_err(Stop::refusal).and_then(|answer| {
             if answer == Answer::Subscription {
                 return Err(Refusal::standing_in_batch(message.id()));
             }
+            // What is taken out of one would leave the others as they are; it can be sent alone.
+            if let Ok(Some(_)) | Err(_) = watched.redacted(element, message, false) {
+                let why = "secrets that are taken out of single messages only; send it alone";
+                return Err(Refusal::unredacted(message.id(), why));
+            }
+            watched.keep()?;
             let slot = worker
                 .reserve()
                 .ok_or_else(|| Refusal::audit_full(message.id()))?;
@@ -95,7 +107,11 @@ pub(super) fn batch(
     }
     let asked = judged.into_iter().map(|(message, draft, verdict)| Asked {
         draft: Some(draft),
-        ..Asked::new(message.id().cloned(), verdict.unwrap_or(Answer::Plain))
+        ..Asked::new(
+            message.id().cloned(),
+            verdict.unwrap_or(Answer::Plain),
+            About::of(message),
+        )
     });
     Ok(Allowed {
         version: protocol.version,
@@ -105,6 +121,8 @@ pub(super) fn batch(
         rounds: None,
         run: None,
         watched: None,
+        watch: Watch::new(worker, b""),
+        settles: None,
         endpoint,
         caller,
     })

@@ -15,6 +15,7 @@ use crate::exchange::ask::Ask;
 use crate::exchange::hold_reply::cannot_wait;
 use crate::exchange::reply::Refusal;
 use crate::exchange::session::Session;
+use crate::exchange::watched::Watched;
 use crate::hold::CallDigest;
 use crate::host::HeaderPairs;
 use crate::record::Draft;
@@ -84,6 +85,8 @@ pub(super) struct Questioner<'a> {
     pub(super) grant: Option<&'a Grant>,
     /// The headers, where a call could wait.
     pub(super) headers: Option<&'a HeaderPairs>,
+    /// What detection has to say.
+    pub(super) watched: Option<&'a Watched<'a>>,
 }
 
 impl Questioner<'_> {
@@ -106,6 +109,7 @@ impl Questioner<'_> {
             }
             Message::Response(_) => {
                 draft.permitted();
+                self.unless_blocked(draft)?;
                 Ok(Answer::Plain)
             }
         }
@@ -134,8 +138,19 @@ impl Questioner<'_> {
         let target = Target::Method(&notification.method);
         let decision = self.ask(target, Arguments::Known(&params), draft);
         match decision.effect {
-            Effect::Allow => Ok(()),
+            Effect::Allow => self.unless_blocked(draft),
             Effect::Hold(_) | Effect::Deny => Err(Refusal::dropped(&decision.reason)),
+        }
+    }
+
+    /// For messages that are due no answer.
+    fn unless_blocked(&self, draft: &mut Draft) -> Result<(), Refusal> {
+        match self.watched.and_then(Watched::blocks) {
+            None => Ok(()),
+            Some(seen) => {
+                draft.blocked();
+                Err(Refusal::dropped(&format!("detection: {seen}")))
+            }
         }
     }
 
@@ -159,7 +174,7 @@ impl Questioner<'_> {
             principal: self.principal(),
             target,
             arguments,
-            findings: None,
+            findings: self.watched.and_then(Watched::findings),
         };
         let decision = Rc::new(self.server.policy.decide(&query));
         draft.decision(&decision);
@@ -260,6 +275,13 @@ impl Asked<'_> {
             Target::Tool(name) | Target::Resource(name) | Target::Prompt(name) => name,
             Target::Method(_) => "",
         });
+        let decision = match self.of.watched {
+            Some(watched) if decision.effect != Effect::Deny => {
+                let about = (target, arguments);
+                watched.judge(&self.of, &self.request.id, about, decision, draft)?
+            }
+            _ => decision,
+        };
         match (&decision.effect, arguments) {
             (Effect::Allow, _) => Ok(()),
             // Nothing runs when something is completed, so there is nothing to approve.
@@ -289,7 +311,7 @@ impl Asked<'_> {
             ..
         } = self.of;
         let (about, identity) = ((target, arguments), &caller.identity);
-        let (ask, fits) = Ask::new(
+        let (mut ask, fits) = Ask::new(
             server,
             identity,
             era,
@@ -306,7 +328,10 @@ impl Asked<'_> {
                 draft.granted(&grant.approval);
                 Ok(())
             }
-            _ => Err(Stop::Held(Box::new(ask))),
+            _ => {
+                ask.findings = self.of.watched.map(Watched::told).unwrap_or_default();
+                Err(Stop::Held(Box::new(ask)))
+            }
         }
     }
 
@@ -336,7 +361,7 @@ impl Asked<'_> {
             principal: self.of.principal(),
             target: Target::Resource(&plain),
             arguments,
-            findings: None,
+            findings: self.of.watched.and_then(Watched::findings),
         };
         let decision = Rc::new(self.of.server.policy.decide(&query));
         // That nothing allows it says nothing: it is allowed under the name it has here.

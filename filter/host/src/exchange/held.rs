@@ -7,6 +7,7 @@ use gatehold_wire::hold::{
 use prost::Message as _;
 
 use crate::config::HoldHeaders;
+use crate::detection::taint;
 use crate::exchange::ask::{Ask, mirrored};
 use crate::exchange::decide::Grant;
 use crate::exchange::hold_reply::Told;
@@ -15,7 +16,7 @@ use crate::exchange::reply::Refusal;
 use crate::exchange::run::{self, Run};
 use crate::exchange::{Exchange, Receiving, State, rounds};
 use crate::hold::{Entry, Event, HeldRound, Leave, MAX_ROUNDS, Pending, Progress, RoundState};
-use crate::host::{Direction, Flow, Host, LocalReply, whole_body};
+use crate::host::{Direction, Flow, Host, Level, LocalReply, whole_body};
 use crate::metrics::Counter;
 use crate::record::Ending;
 use crate::worker::Worker;
@@ -266,8 +267,16 @@ impl Exchange {
         &mut self,
         host: &dyn Host,
         worker: &Worker,
-        allowed: crate::exchange::allowed::Allowed,
+        mut allowed: crate::exchange::allowed::Allowed,
     ) {
+        if let Some(taint) = allowed.settles.take() {
+            let cluster = &worker.config.control_cluster;
+            if let Err(error) = taint::clear(host, cluster, &allowed.caller, &taint) {
+                // The next call waits once more than it has to.
+                let line = format!("gatehold: what was approved is not forgotten: {error}");
+                host.log(Level::Warn, &line);
+            }
+        }
         if let Some(run) = &allowed.run {
             let said = (Progress::Forwarded, "", String::new());
             run::report(worker, &run.waiter, &run.approval, said);

@@ -11,6 +11,7 @@ use gatehold_mcp::{
 };
 
 use crate::arguments::Unbuilt;
+use crate::detection::taint::Taint;
 use crate::exchange::allowed::{Allowed, Asked, Standing};
 use crate::exchange::ask::Ask;
 use crate::exchange::batch::batch;
@@ -20,7 +21,9 @@ use crate::exchange::reply::Refusal;
 use crate::exchange::request::Refused;
 use crate::exchange::rounds::{self, Rounds};
 use crate::exchange::session::Session;
-use crate::exchange::{Receiving, Verb, mcp_limits, task};
+use crate::exchange::watch::{About, Watch};
+use crate::exchange::watched::Watched;
+use crate::exchange::{NO_DETECTORS, Receiving, Verb, mcp_limits, task};
 use crate::hold::{HeldRound, RoundState};
 use crate::host::{Direction, HeaderPairs, Host, whole_body};
 use crate::record::Draft;
@@ -47,6 +50,9 @@ pub(super) fn judge(
     mut receiving: Receiving,
     grant: Option<&Grant>,
 ) -> Result<Judged, Refused> {
+    if let Err(refusal) = check_detectors(&receiving) {
+        return Err(refused(refusal, receiving.draft));
+    }
     let pairs = std::mem::take(&mut receiving.headers);
     let headers = match RequestHeaders::from_pairs(pairs.iter()) {
         Ok(headers) => headers,
@@ -79,6 +85,16 @@ pub(super) fn judge(
     }
 }
 
+/// Without what is looked for nothing may pass where something depends on what is seen.
+fn check_detectors(receiving: &Receiving) -> Result<(), Refusal> {
+    let endpoint = &receiving.endpoint;
+    let lacks = endpoint.detectors.is_none() && endpoint.server.detection.acts();
+    match receiving.verb {
+        Verb::Post | Verb::Get if lacks => Err(Refusal::not_ready(NO_DETECTORS)),
+        Verb::Post | Verb::Get | Verb::Delete => Ok(()),
+    }
+}
+
 pub(super) fn refused(refusal: Refusal, draft: Draft) -> Refused {
     Refused {
         refusal,
@@ -98,13 +114,13 @@ fn one(
     let mut round = None;
     let judged = match receiving.verb {
         Verb::Post => message(
-            worker,
+            (worker, host),
             &mut receiving,
             (headers, pairs),
             body,
             (grant, &mut round),
         ),
-        Verb::Get | Verb::Delete => bodiless(&mut receiving, headers).map_err(Stop::from),
+        Verb::Get | Verb::Delete => bodiless(worker, &mut receiving, headers).map_err(Stop::from),
     };
     let judged = match judged {
         Ok(Verdict {
@@ -126,12 +142,14 @@ fn one(
         Err(Stop::Refused(refusal)) => Err(refusal),
         Ok(verdict) => Ok(verdict),
     };
-    let judged = judged.and_then(|verdict| {
+    let judged = judged.and_then(|mut verdict| {
         let asked = &verdict.asked;
-        let mut new = None;
+        let mut new = verdict.redacted.take();
         if verdict.names_tasks {
-            new = task::open(&receiving.endpoint.server, &receiving.caller, body)
+            let held = new.as_deref().unwrap_or(body);
+            let opened = task::open(&receiving.endpoint.server, &receiving.caller, held)
                 .map_err(|_| Refusal::unknown_task(asked.id.as_ref()))?;
+            new = opened.or(new);
         }
         if let Some(round) = &round {
             let held = new.as_deref().unwrap_or(body);
@@ -170,6 +188,8 @@ fn one(
             }],
             standing: verdict.standing,
             events: OnceCell::new(),
+            watch: verdict.watch,
+            settles: verdict.settles,
         })),
     }
 }
@@ -182,10 +202,15 @@ struct Verdict {
     names_tasks: bool,
     rounds: Option<Box<Rounds>>,
     poll: Option<Poll>,
+    /// The body without its secrets.
+    redacted: Option<Vec<u8>>,
+    /// What is forgotten when it runs, because people have approved it.
+    settles: Option<Taint>,
+    watch: Watch,
 }
 
 fn message(
-    worker: &Worker,
+    (worker, host): (&Rc<Worker>, &dyn Host),
     receiving: &mut Receiving,
     (headers, pairs): (&RequestHeaders<'_>, &HeaderPairs),
     body: &[u8],
@@ -206,6 +231,13 @@ fn message(
         draft,
         ..
     } = receiving;
+    let watched = Watched::new(
+        (worker, host),
+        (endpoint, caller),
+        &message,
+        body,
+        arguments.as_ref(),
+    );
     let questioner = Questioner {
         server: &endpoint.server,
         caller,
@@ -214,12 +246,27 @@ fn message(
         arguments: arguments.as_ref(),
         grant,
         headers: Some(pairs),
+        watched: Some(&watched),
     };
     if let (Message::Request(request), Era::Modern) = (&message, protocol.era) {
         let now = draft.started() / 1_000_000_000;
         *round = rounds::open(&endpoint.server, caller, request, now)?;
     }
-    let answer = questioner.decide(&message, draft)?;
+    let decided = questioner.decide(&message, draft);
+    // It was told when it began to wait.
+    if grant.is_none() {
+        watched.report(draft);
+    }
+    let answer = decided?;
+    let repeats = pairs
+        .iter()
+        .any(|(name, _)| name.to_ascii_lowercase().starts_with(b"mcp-param-"));
+    let redacted = watched
+        .redacted(body, &message, repeats)
+        .map_err(|seen| Refusal::unredacted(message.id(), &seen))?;
+    watched.keep().map_err(Refusal::from)?;
+    let settles = watched.settled();
+    let watch = Watch::new(worker, watched.text());
     let poll = match &message {
         Message::Request(request) => polling::poll(&endpoint.server, caller, request),
         Message::Notification(notification)
@@ -239,8 +286,11 @@ fn message(
         },
         poll,
         protocol,
-        asked: Asked::new(message.id().cloned(), answer),
+        asked: Asked::new(message.id().cloned(), answer, About::of(&message)),
         names_tasks: names_tasks(&message),
+        redacted,
+        settles,
+        watch,
         standing: match (answer, message) {
             (Answer::Subscription, Message::Request(request)) => {
                 Standing::Listen(Box::new(request))
@@ -257,7 +307,11 @@ pub(super) fn note(draft: &mut Draft, message: &Message, headers: &RequestHeader
 }
 
 /// The stream of the server's own messages, and the end of a session.
-fn bodiless(receiving: &mut Receiving, headers: &RequestHeaders<'_>) -> Result<Verdict, Refusal> {
+fn bodiless(
+    worker: &Rc<Worker>,
+    receiving: &mut Receiving,
+    headers: &RequestHeaders<'_>,
+) -> Result<Verdict, Refusal> {
     let protocol = protocol_of_headers(headers).map_err(|error| Refusal::rejected(&error, None))?;
     receiving.draft.era(protocol.era);
     receiving.draft.permitted();
@@ -267,19 +321,23 @@ fn bodiless(receiving: &mut Receiving, headers: &RequestHeaders<'_>) -> Result<V
     };
     Ok(Verdict {
         protocol,
-        asked: Asked::new(None, answer),
+        asked: Asked::new(None, answer, About::default()),
         standing,
         names_tasks: false,
         rounds: None,
         poll: None,
+        redacted: None,
+        settles: None,
+        watch: Watch::new(worker, b""),
     })
 }
 
 impl Asked {
-    pub(super) fn new(id: Option<gatehold_mcp::Id>, answer: Answer) -> Self {
+    pub(super) fn new(id: Option<gatehold_mcp::Id>, answer: Answer, about: About) -> Self {
         Self {
             id,
             answer,
+            about,
             outcome: None,
             draft: None,
         }

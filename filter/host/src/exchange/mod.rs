@@ -22,6 +22,9 @@ mod session;
 mod standing;
 mod stream;
 mod task;
+mod watch;
+mod watched;
+mod way;
 
 #[cfg(test)]
 mod tests;
@@ -358,7 +361,9 @@ impl Exchange {
         let Some(worker) = &self.worker else { return };
         worker.metrics.refused(host, class);
         match class {
-            Refused::Hidden | Refused::Policy => worker.metrics.add(host, Counter::Denied, 1),
+            Refused::Hidden | Refused::Policy | Refused::Detection => {
+                worker.metrics.add(host, Counter::Denied, 1)
+            }
             Refused::Approval => worker.metrics.add(host, Counter::Held, 1),
             _ => {}
         }
@@ -461,6 +466,9 @@ impl Drop for Exchange {
 
 /// What is said before the first push.
 const NO_POLICY: &str = "no policy has arrived yet";
+
+/// What is said before the detectors have arrived, where something depends on them.
+const NO_DETECTORS: &str = "what detection looks for has not arrived yet";
 
 fn mcp_limits(endpoint: &Endpoint) -> Limits {
     let limits = endpoint.server.limits;

@@ -325,6 +325,67 @@ impl Refusal {
         Self::new(class(decision), 200, 0, decision.reason.clone(), body)
     }
 
+    /// A request in which detection saw something that must not go on.
+    pub(crate) fn detected(id: &Id, (era, is_tool): (Era, bool), seen: &str, event: &str) -> Self {
+        let what = if is_tool {
+            "; the tool did not run."
+        } else {
+            "; nothing was done."
+        };
+        let text =
+            format!("Refused by detection: the request has what is not let through ({seen}){what}");
+        let reason = format!("detection: {seen}");
+        Self::by_detection(id, (era, is_tool), &text, reason, event)
+    }
+
+    /// A request with secrets that were to be taken out of it, and cannot be.
+    pub(crate) fn unredacted(id: Option<&Id>, seen: &str) -> Self {
+        let reason = format!("detection: {seen}, which cannot be taken out");
+        let text = format!(
+            "Refused by detection: the request has what is not let through ({seen}), and it cannot be taken \
+             out; nothing was done."
+        );
+        let Some(id) = id else {
+            return Self::dropped(&reason);
+        };
+        let body = error_body(Some(id), code::DENIED, &text, None);
+        Self::new(Refused::Detection, 200, code::DENIED, reason, body)
+    }
+
+    /// A call of a tool whose definition is withheld.
+    pub(crate) fn withheld_tool(id: &Id, era: Era, seen: &str, event: &str) -> Self {
+        let text = format!(
+            "Refused by detection: the definition of this tool is withheld, because it looks like an attack \
+             ({seen}); the tool did not run."
+        );
+        let reason = format!("detection: the definition of the tool is withheld: {seen}");
+        Self::by_detection(id, (era, true), &text, reason, event)
+    }
+
+    fn by_detection(
+        id: &Id,
+        (era, is_tool): (Era, bool),
+        text: &str,
+        reason: String,
+        event: &str,
+    ) -> Self {
+        let summary = json!({ "action": "block", "id": event });
+        let (code, body) = match is_tool {
+            true => {
+                let meta = [("gatehold.io/detection".to_owned(), summary)];
+                (
+                    0,
+                    tool_error_body(id, era, text, meta.into_iter().collect()),
+                )
+            }
+            false => {
+                let body = error_body(Some(id), code::DENIED, text, Some(summary));
+                (code::DENIED, body)
+            }
+        };
+        Self::new(Refused::Detection, 200, code, reason, body)
+    }
+
     /// Anything else that is known to the principal and denied.
     pub(crate) fn denied(id: &Id, decision: &Decision, event: &str) -> Self {
         let body = error_body(

@@ -180,6 +180,7 @@ impl Exchange {
                     self.finish_all(host, &mut allowed, Outcome::Ok);
                 }
                 let framer = allowed.framer();
+                allowed.watch.begin_stream();
                 self.state = State::Streaming(allowed, Box::new(framer));
                 Flow::Continue
             }
@@ -228,7 +229,7 @@ impl Exchange {
         (ahead, status): (Ahead, Status),
         size: usize,
     ) -> Flow {
-        match rewrite(host, &mut allowed, ahead, size) {
+        match self.rewrite(host, &mut allowed, ahead, size) {
             Err(refusal) => {
                 let refusal = keep_status(refusal, status);
                 self.refuse_answer(host, *allowed, ahead, size, refusal)
@@ -239,6 +240,30 @@ impl Exchange {
                 Flow::Continue
             }
         }
+    }
+
+    fn rewrite(
+        &self,
+        host: &dyn Host,
+        allowed: &mut Allowed,
+        ahead: Ahead,
+        size: usize,
+    ) -> Result<(), Refusal> {
+        let body = whole_body(host, Direction::Response, size)?;
+        let judged = allowed.judge(&body);
+        self.settle(host, allowed)?;
+        let new = match judged {
+            Err(error) => return Err(Refusal::upstream(&error.to_string(), allowed.id())),
+            Ok(Judged::Same) => return Ok(()),
+            Ok(Judged::New(new)) => new,
+            Ok(Judged::Nothing) => Vec::new(),
+        };
+        host.replace_body(Direction::Response, size, &new)?;
+        if ahead == Ahead::Held {
+            let length = new.len().to_string();
+            host.set_header(Direction::Response, "content-length", &length)?;
+        }
+        Ok(())
     }
 
     /// Puts a refusal in the place of the answer: as a reply of our own while nothing has gone to the
@@ -279,27 +304,6 @@ fn keep_status(refusal: Refusal, status: Status) -> Refusal {
         Status::Success => refusal,
         Status::Other(status) => refusal.with_status(status),
     }
-}
-
-fn rewrite(
-    host: &dyn Host,
-    allowed: &mut Allowed,
-    ahead: Ahead,
-    size: usize,
-) -> Result<(), Refusal> {
-    let body = whole_body(host, Direction::Response, size)?;
-    let new = match allowed.judge(&body) {
-        Err(error) => return Err(Refusal::upstream(&error.to_string(), allowed.id())),
-        Ok(Judged::Same) => return Ok(()),
-        Ok(Judged::New(new)) => new,
-        Ok(Judged::Nothing) => Vec::new(),
-    };
-    host.replace_body(Direction::Response, size, &new)?;
-    if ahead == Ahead::Held {
-        let length = new.len().to_string();
-        host.set_header(Direction::Response, "content-length", &length)?;
-    }
-    Ok(())
 }
 
 /// Code of the error that takes the place of a message that cannot be judged.

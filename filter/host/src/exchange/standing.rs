@@ -63,6 +63,7 @@ impl Exchange {
                 arguments: None,
                 grant: None,
                 headers: None,
+                watched: None,
             };
             let mut scratch = Draft::new(worker, now, endpoint);
             if let Err(stop) = questioner.request(request, &mut scratch) {
@@ -129,7 +130,17 @@ impl Exchange {
     }
 
     fn record_end(&self, host: &dyn Host, allowed: &Allowed, reason: &str) {
-        let Some(worker) = &self.worker else { return };
+        let Some(mut draft) = self.standing_draft(host, allowed) else {
+            return;
+        };
+        draft.refused(reason);
+        let (code, status) = (ENDED, 200);
+        self.finish(host, Some(draft), Ending::Refused { code, status });
+    }
+
+    /// The event of something that happens in an answer whose own event is recorded.
+    pub(super) fn standing_draft(&self, host: &dyn Host, allowed: &Allowed) -> Option<Draft> {
+        let worker = self.worker.as_ref()?;
         let mut draft = Draft::new(worker, host.now().unwrap_or(0), &allowed.endpoint);
         draft.identify(&allowed.caller);
         draft.era(allowed.era());
@@ -137,9 +148,7 @@ impl Exchange {
             Standing::Listen(request) => draft.message(&request.method, Some(&request.id), None),
             Standing::Stream | Standing::No => draft.message("GET", None, None),
         }
-        draft.refused(reason);
-        let (code, status) = (ENDED, 200);
-        self.finish(host, Some(draft), Ending::Refused { code, status });
+        Some(draft)
     }
 }
 

@@ -46,7 +46,9 @@ impl Exchange {
             bytes.extend(allowed.judge_tail(framer.finish()));
             framer = Box::new(allowed.framer());
         }
-        if let Err(error) = host.replace_body(Direction::Response, size, &bytes) {
+        let settled = self.settle(host, &mut allowed);
+        let replaced = settled.and_then(|()| host.replace_body(Direction::Response, size, &bytes));
+        if let Err(error) = replaced {
             return self.broken(host, allowed, error);
         }
         if end || broken.is_some() {

@@ -24,6 +24,7 @@ mod protocol;
 #[cfg(test)]
 mod reply;
 #[cfg(test)]
+mod spoken;
 mod sse;
 #[cfg(test)]
 mod tasks;
