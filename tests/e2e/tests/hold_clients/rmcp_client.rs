@@ -39,6 +39,8 @@ impl Rmcp {
     ) -> Result<Value, String> {
         let config =
             StreamableHttpClientTransportConfig::with_uri(url.to_owned()).auth_header(token);
+        // In one build with control its HTTP client has TLS, of which it must know whose; there may be one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let transport = StreamableHttpClientTransport::from_config(config);
         let lifecycle = match self {
             Self::Legacy => ClientLifecycleMode::Initialize,
