@@ -4,13 +4,17 @@
 //! last: a later place is always the better one to go on from, so one number per place is enough, each word
 //! costs the number of places that its classes can reach, and nothing is ever looked at twice.
 
+mod decoded;
+
 use std::ops::Range;
 
 use crate::hash::Hash;
 use crate::pack::{NO_FEATURE, Step, Tag};
 use crate::score::{Fired, Score};
+use crate::views::{self, Turn};
 use crate::words::{self, Sink, Word};
 use crate::{Context, Kind, Pack, flag, shape};
+use decoded::Views;
 
 /// Words between which pairs are looked for.
 const PAIR_REACH: u32 = 6;
@@ -54,6 +58,7 @@ pub(crate) struct Matcher<'p> {
     last_end: usize,
     tools: Vec<Hash>,
     trace: Option<Vec<Fired>>,
+    views: Views,
 }
 
 impl<'p> Matcher<'p> {
@@ -74,6 +79,7 @@ impl<'p> Matcher<'p> {
             last_end: usize::MAX,
             tools: tools.collect(),
             trace: None,
+            views: Views::new(),
         }
     }
 
@@ -90,6 +96,7 @@ impl<'p> Matcher<'p> {
         self.base = base;
         self.told = 0;
         self.last_end = usize::MAX;
+        self.views.begin_piece();
     }
 
     pub(crate) fn best(&self) -> (i32, &[Fired]) {
@@ -97,7 +104,22 @@ impl<'p> Matcher<'p> {
     }
 
     fn offset(&self, at: usize) -> u32 {
-        u32::try_from(self.base + at).unwrap_or(u32::MAX)
+        match self.views.at {
+            Some((start, _)) => start,
+            None => u32::try_from(self.base + at).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Of the end of something: what was decoded ends with the run that it was decoded from.
+    fn span_end(&self, at: usize) -> u32 {
+        self.views
+            .at
+            .map_or_else(|| self.offset(at), |(_, end)| end)
+    }
+
+    /// How the view that stands there begins.
+    pub(crate) fn decoded(&self, start: u32, end: u32) -> Option<&str> {
+        self.views.excerpt(start, end)
     }
 
     /// The word at hand is of this class.
@@ -198,7 +220,7 @@ impl<'p> Matcher<'p> {
             return;
         }
         self.position += 1;
-        let (start, end) = (self.offset(word.start), self.offset(word.end));
+        let (start, end) = (self.offset(word.start), self.span_end(word.end));
         self.current = Recent {
             position: self.position,
             start,
@@ -227,7 +249,7 @@ impl<'p> Matcher<'p> {
         let end = word.end + length;
         self.told = self.told.max(end);
         self.position += 1;
-        let (from, to) = (self.offset(word.start), self.offset(end));
+        let (from, to) = (self.offset(word.start), self.span_end(end));
         self.current = Recent {
             position: self.position,
             start: from,
@@ -280,16 +302,10 @@ impl<'p> Matcher<'p> {
 }
 
 impl Sink for Matcher<'_> {
-    fn hidden(&mut self, run: Range<usize>, _carried: &[u8]) {
-        let (start, end) = (self.offset(run.start), self.offset(run.end));
-        self.position += 1;
-        self.current = Recent {
-            position: self.position,
-            start,
-            ..Recent::default()
-        };
-        self.hit(shape::HIDDEN, 0, start, end);
-        self.remember();
+    fn hidden(&mut self, run: Range<usize>, carried: &[u8]) {
+        let (start, end) = (self.offset(run.start), self.span_end(run.end));
+        self.event(shape::HIDDEN, start, end);
+        self.carried(run, carried);
     }
 
     fn knows(&self, hash: Hash) -> bool {
@@ -304,6 +320,9 @@ impl Sink for Matcher<'_> {
             self.symbols(text, word);
             return;
         }
+        if word.length >= views::MIN_BLOB && self.blob(text, word) {
+            return;
+        }
         self.position += u32::from(word.step);
         let pack = self.pack;
         let tags: &[Tag] = if word.length <= words::MAX_WORD {
@@ -311,7 +330,7 @@ impl Sink for Matcher<'_> {
         } else {
             &[]
         };
-        let (start, end) = (self.offset(word.start), self.offset(word.end));
+        let (start, end) = (self.offset(word.start), self.span_end(word.end));
         self.current = Recent {
             position: self.position,
             start,
@@ -321,5 +340,13 @@ impl Sink for Matcher<'_> {
         self.shapes(word, start, end);
         self.remember();
         self.last_end = word.end;
+        self.row(text, word);
+        for tag in tags {
+            match tag.class {
+                shape::ROT13 => self.turn(text, word, Turn::Letters),
+                shape::REVERSED => self.turn(text, word, Turn::Around),
+                _ => {}
+            }
+        }
     }
 }

@@ -28,9 +28,13 @@ pub const NUMBER: u16 = 11;
 pub const DECODED: u16 = 12;
 /// Any word that begins a sentence or line.
 pub const OPENING: u16 = 13;
+/// One of our words with every letter moved by thirteen places.
+pub const ROT13: u16 = 14;
+/// One of our words written backwards.
+pub const REVERSED: u16 = 15;
 
 /// The names in rule texts, by number.
-pub const NAMES: [&str; 14] = [
+pub const NAMES: [&str; 16] = [
     "url",
     "urldata",
     "email",
@@ -45,4 +49,6 @@ pub const NAMES: [&str; 14] = [
     "number",
     "decoded",
     "opening",
+    "rot13",
+    "reversed",
 ];

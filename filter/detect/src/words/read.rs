@@ -100,7 +100,11 @@ impl<S: Sink> Reader<'_, '_, S> {
                 return self.letters(start, end);
             }
             Some(b'&' | b'%' | 128..) => return self.letters(start, end),
-            Some(b'=') if self.byte(end + 1).is_some_and(|next| next <= b'F') => {
+            Some(b'=')
+                if self
+                    .byte(end + 1)
+                    .is_some_and(|next| next <= b'F' || next == b'\\') =>
+            {
                 return self.letters(start, end);
             }
             Some(symbol) => symbol,
