@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod bytes;
+pub mod flag;
 mod fold;
 mod hash;
 mod kind;
@@ -18,9 +19,10 @@ mod pack;
 mod redact;
 mod scan;
 mod score;
-pub mod flag;
+mod secrets;
 pub mod shape;
 mod verdict;
+mod views;
 mod words;
 
 pub use fold::{Fold, FoldError, Folded};

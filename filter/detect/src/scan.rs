@@ -1,8 +1,12 @@
 //! One message, read once.
 
+use std::ops::Range;
+
+use crate::hash::Hash;
 use crate::matcher::Matcher;
 use crate::score::Fired;
-use crate::words::{Gap, words};
+use crate::secrets::{self, Secrets};
+use crate::words::{Gap, Sink, Word, words};
 use crate::{Finding, Kind, MAX_FINDINGS, Pack, Verdict};
 
 /// Most bytes without a space that are kept until the rest of a word arrives.
@@ -29,6 +33,27 @@ pub struct Scan<'p> {
     /// Bytes before the carry.
     before: usize,
     findings: Vec<Finding>,
+    secrets: Secrets,
+}
+
+/// Hands words to all who look for something.
+struct Both<'a, 'p>(&'a mut Matcher<'p>, &'a mut Secrets);
+
+impl Sink for Both<'_, '_> {
+    #[inline]
+    fn word(&mut self, text: &[u8], word: &Word) {
+        self.0.word(text, word);
+        self.1.word(text, word);
+    }
+
+    fn hidden(&mut self, run: Range<usize>, carried: &[u8]) {
+        self.0.hidden(run, carried);
+    }
+
+    #[inline]
+    fn knows(&self, hash: Hash) -> bool {
+        self.0.knows(hash)
+    }
 }
 
 impl<'p> Scan<'p> {
@@ -42,6 +67,7 @@ impl<'p> Scan<'p> {
             carry: Vec::new(),
             before: 0,
             findings: Vec::new(),
+            secrets: Secrets::new(secrets::OFF),
         }
     }
 
@@ -78,7 +104,7 @@ impl<'p> Scan<'p> {
             score: score(sum, threshold),
             flagged: sum >= threshold,
             findings: self.findings.clone(),
-            secrets: Vec::new(),
+            secrets: self.secrets.found(),
         }
     }
 
@@ -96,7 +122,15 @@ impl<'p> Scan<'p> {
     fn read(&mut self, text: &[u8]) {
         let (was, _) = self.matcher.best();
         self.matcher.begin_piece(self.before);
-        self.gap = words(text, self.gap, &mut self.matcher);
+        self.secrets.begin(text);
+        self.gap = words(
+            text,
+            0..text.len(),
+            self.gap,
+            &self.pack.fold,
+            &mut Both(&mut self.matcher, &mut self.secrets),
+        );
+        self.secrets.end(text);
         let (sum, fired) = self.matcher.best();
         if sum > was {
             self.findings = self.explain(fired, text);
@@ -116,6 +150,7 @@ impl<'p> Scan<'p> {
                 continue;
             }
             let span = it.start as usize..it.end as usize;
+            let decoded = self.matcher.decoded(it.start, it.end).map(str::as_bytes);
             let at_hand = span
                 .start
                 .checked_sub(self.before)
@@ -124,7 +159,7 @@ impl<'p> Scan<'p> {
             findings.push(Finding {
                 feature: feature.name.clone(),
                 weight: f64::from(weight) / 1000.0,
-                excerpt: at_hand.map(excerpt).unwrap_or_default(),
+                excerpt: decoded.or(at_hand).map(excerpt).unwrap_or_default(),
                 span,
             });
         }
@@ -145,7 +180,7 @@ pub fn scan(pack: &Pack, kind: Kind, context: Context<'_>, text: &[u8]) -> Verdi
 pub fn trace(pack: &Pack, context: Context<'_>, text: &[u8]) -> Vec<Fired> {
     let mut matcher = Matcher::new(pack, Kind::Result, context);
     matcher.keep_trace();
-    words(text, Gap::begin(), &mut matcher);
+    words(text, 0..text.len(), Gap::begin(), &pack.fold, &mut matcher);
     matcher.into_trace()
 }
 

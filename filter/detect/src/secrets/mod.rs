@@ -1,0 +1,358 @@
+//! Secrets and personal data: what opens something, and what identifies somebody.
+//!
+//! A scan tells every word; nearly all are let go by their length and letters. What looks odd is looked at with what
+//! is around it, within bounds, and what was looked at in vain is not looked at again. A word near the end of a piece
+//! waits for more, so that it does not matter how a text is cut into pieces.
+
+mod around;
+mod judge;
+mod keys;
+mod letters;
+mod numbers;
+mod token;
+
+use std::ops::Range;
+
+use crate::Secret;
+use crate::flag::{CAMEL, DIGIT, LOWER, SYMBOLS, UPPER};
+use crate::words::Word;
+
+/// How far behind a word is looked.
+const AHEAD: usize = 4096;
+/// How far behind the beginning of a PEM block.
+const AHEAD_PEM: usize = 8192;
+/// How far before a word.
+const BACK: usize = 128;
+/// Most secrets of one scan; where there are more, the message is full of them.
+const MOST: usize = 256;
+/// Most words that wait for more text; all are near its end.
+const WAITING: usize = 2048;
+
+/// Patterns that identify a person rather than open something.
+const PERSONAL: &[&str] = &[
+    "aadhaar",
+    "card",
+    "codice-fiscale",
+    "cpf",
+    "email",
+    "iban",
+    "phone",
+    "us-ssn",
+];
+
+/// Patterns that are off unless a pack turns them on: text is full of them.
+pub(crate) const OFF: &[&str] = &["email", "phone"];
+
+/// Every pattern, by name.
+pub(crate) fn patterns() -> impl Iterator<Item = &'static str> {
+    const OTHERS: &[&str] = &[
+        "aws-secret-key",
+        "azure-client-secret",
+        "azure-devops-token",
+        "azure-key",
+        "basic-auth",
+        "bearer-token",
+        "credential",
+        "discord-token",
+        "discord-webhook",
+        "jwt",
+        "mailchimp-key",
+        "password",
+        "private-key",
+        "slack-webhook",
+        "telegram-token",
+        "url-password",
+    ];
+    let keys = keys::KEYS.iter().map(|key| key.name);
+    keys.chain(OTHERS.iter().copied())
+        .chain(PERSONAL.iter().copied())
+}
+
+/// Why a word is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sign {
+    Token,
+    Digits,
+    Plus,
+    Account,
+    Name,
+    Header,
+    Scheme,
+    Pem,
+    Mail,
+}
+
+/// A word that is looked at, in bytes of the whole input.
+#[derive(Clone, Debug)]
+struct Candidate {
+    word: Range<usize>,
+    sign: Sign,
+}
+
+/// What a candidate came to.
+struct Look {
+    found: Option<(&'static str, Range<usize>)>,
+    /// Up to here nothing else is looked at.
+    resume: usize,
+    /// Up to here no names of secrets are looked at.
+    named: usize,
+}
+
+/// The secrets of a scan under way.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Secrets {
+    /// Bytes before the piece at hand.
+    base: usize,
+    /// Up to here all was looked at.
+    resume: usize,
+    /// Up to here values were looked at: names in them are none.
+    named: usize,
+    /// The end of what was read before the piece.
+    tail: Vec<u8>,
+    /// Words that wait for more text, in order.
+    waiting: Vec<Candidate>,
+    found: Vec<Secret>,
+    /// Whether mail addresses and so on are told, by the names that are off.
+    off: Vec<String>,
+}
+
+impl Secrets {
+    /// Looks for everything but the patterns that are off.
+    pub(crate) fn new(off: &[&str]) -> Self {
+        Self {
+            off: off.iter().map(|name| (*name).to_owned()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// What was found so far, as if the text ended here.
+    pub(crate) fn found(&self) -> Vec<Secret> {
+        if self.waiting.is_empty() {
+            return self.found.clone();
+        }
+        let mut now = self.clone();
+        let (tail, start) = (std::mem::take(&mut now.tail), now.base - self.tail.len());
+        for candidate in std::mem::take(&mut now.waiting) {
+            now.settle(&tail, start, &candidate);
+        }
+        now.found
+    }
+
+    /// A word of the piece at hand.
+    #[inline]
+    pub(crate) fn word(&mut self, text: &[u8], word: &Word) {
+        if let Some(sign) = sign(text, word) {
+            self.odd(text, word.start..word.end, sign);
+        }
+    }
+
+    /// Before the words of a piece are told.
+    pub(crate) fn begin(&mut self, piece: &[u8]) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let start = self.base - self.tail.len();
+        let mut text = std::mem::take(&mut self.tail);
+        let kept = text.len();
+        text.extend_from_slice(piece.get(..AHEAD_PEM).unwrap_or(piece));
+        let end = start + text.len();
+        let waiting = std::mem::take(&mut self.waiting);
+        let mut waiting = waiting.into_iter().peekable();
+        while let Some(candidate) = waiting.next_if(|it| it.needs() <= end) {
+            self.settle(&text, start, &candidate);
+        }
+        self.waiting = waiting.collect();
+        text.truncate(kept);
+        self.tail = text;
+    }
+
+    /// After the words of a piece were told.
+    pub(crate) fn end(&mut self, piece: &[u8]) {
+        self.base += piece.len();
+        let first = self.waiting.first().map_or(self.base, |it| it.word.start);
+        let keep = (self.base - first) + BACK;
+        if piece.len() >= keep {
+            self.tail.clear();
+            self.tail
+                .extend_from_slice(piece.get(piece.len() - keep..).unwrap_or_default());
+        } else {
+            self.tail.extend_from_slice(piece);
+            let surplus = self.tail.len().saturating_sub(keep);
+            self.tail.drain(..surplus);
+        }
+    }
+
+    #[cold]
+    fn odd(&mut self, text: &[u8], word: Range<usize>, sign: Sign) {
+        let place = self.base + word.start..self.base + word.end;
+        if place.start < self.resume || self.found.len() >= MOST {
+            return;
+        }
+        let candidate = Candidate { word: place, sign };
+        if !self.waiting.is_empty() || candidate.needs() > self.base + text.len() {
+            if self.waiting.len() < WAITING {
+                self.waiting.push(candidate);
+            }
+        } else if word.start < BACK && !self.tail.is_empty() {
+            let start = self.base - self.tail.len();
+            let head = text.get(..word.end + AHEAD_PEM).unwrap_or(text);
+            let joined = [self.tail.as_slice(), head].concat();
+            self.settle(&joined, start, &candidate);
+        } else {
+            self.settle(text, self.base, &candidate);
+        }
+    }
+
+    /// Looks at a candidate in a text that begins at `start`, and has all that there is to see.
+    fn settle(&mut self, text: &[u8], start: usize, candidate: &Candidate) {
+        let word = &candidate.word;
+        if word.start < self.resume || self.found.len() >= MOST {
+            return;
+        }
+        if candidate.sign == Sign::Name && word.start < self.named {
+            return;
+        }
+        let Some(local) = word.start.checked_sub(start).map(|at| at..word.end - start) else {
+            return;
+        };
+        let floor = self.resume.saturating_sub(start);
+        let look = look(text, &local, candidate.sign, floor);
+        self.resume = self.resume.max(start + look.resume);
+        self.named = self.named.max(start + look.named);
+        if let Some((pattern, span)) = look.found
+            && !self.off.iter().any(|off| off == pattern)
+        {
+            self.found.push(Secret {
+                pattern: pattern.to_owned(),
+                personal: PERSONAL.contains(&pattern),
+                span: start + span.start..start + span.end,
+            });
+        }
+    }
+}
+
+impl Candidate {
+    /// Where the text must reach for a look at it, unless it ends before.
+    fn needs(&self) -> usize {
+        match self.sign {
+            Sign::Pem => self.word.end + AHEAD_PEM,
+            _ => self.word.end + AHEAD,
+        }
+    }
+}
+
+/// What is odd about a word; nothing about most.
+#[inline]
+fn sign(text: &[u8], word: &Word) -> Option<Sign> {
+    if word.flags & SYMBOLS != 0 {
+        return None;
+    }
+    let length = word.end - word.start;
+    if word.flags & DIGIT != 0 {
+        return odd_digits(text, word, length);
+    }
+    if length >= 20 && word.flags & CAMEL != 0 {
+        return Some(Sign::Token);
+    }
+    let next = text.get(word.end).copied()?;
+    match next {
+        b'a'..=b'z' | b'A'..=b'Z' | b'.' | b',' => None,
+        b'@' => Some(Sign::Mail),
+        b':' if is_scheme(text, word.end) => Some(Sign::Scheme),
+        _ => odd_name(text, word, length),
+    }
+}
+
+fn is_scheme(text: &[u8], colon: usize) -> bool {
+    let rest = text.get(colon + 1..).unwrap_or_default();
+    rest.starts_with(b"//") || rest.starts_with(b"\\/\\/")
+}
+
+/// A word with digits.
+fn odd_digits(text: &[u8], word: &Word, length: usize) -> Option<Sign> {
+    let next = text.get(word.end).copied().unwrap_or(b' ');
+    if next == b'@' {
+        return Some(Sign::Mail);
+    }
+    if word.flags & (LOWER | UPPER) == 0 {
+        let before = word.start.checked_sub(1).and_then(|at| text.get(at));
+        if before == Some(&b'+') {
+            return Some(Sign::Plus);
+        }
+        // At the end of a piece nobody knows yet.
+        let goes_on = || text.get(word.end + 1).is_none_or(u8::is_ascii_digit);
+        return match length {
+            12.. => Some(Sign::Digits),
+            3 | 4 if matches!(next, b' ' | b'-' | b'.') && goes_on() => Some(Sign::Digits),
+            _ => None,
+        };
+    }
+    if length >= 4
+        && word.flags & LOWER == 0
+        && let Some([b'A'..=b'Z', b'A'..=b'Z', second, third]) =
+            text.get(word.start..word.start + 4)
+        && ((second.is_ascii_digit() && third.is_ascii_digit()) || length == 16)
+    {
+        return Some(Sign::Account);
+    }
+    if length >= 12 {
+        return Some(Sign::Token);
+    }
+    (next == b':' && is_scheme(text, word.end)).then_some(Sign::Scheme)
+}
+
+/// A word that may be the name of a secret, or stand before one.
+fn odd_name(text: &[u8], word: &Word, length: usize) -> Option<Sign> {
+    if !(3..=48).contains(&length) {
+        return None;
+    }
+    let letters = text.get(word.start..word.end)?;
+    let last = letters.last()?.to_ascii_lowercase();
+    let dash_before = word.start.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'-');
+    match (last, length) {
+        (b'r', 6) if letters.eq_ignore_ascii_case(b"bearer") => Some(Sign::Header),
+        (b'c', 5) if letters.eq_ignore_ascii_case(b"basic") => Some(Sign::Header),
+        (b'n', 5) if dash_before && letters == b"BEGIN" => Some(Sign::Pem),
+        (b'd' | b'e' | b't' | b'y' | b'n' | b'a', _) => {
+            around::is_name(letters, dash_before).then_some(Sign::Name)
+        }
+        _ => None,
+    }
+}
+
+/// Looks at a word with what is around it, from `floor` on.
+fn look(text: &[u8], word: &Range<usize>, sign: Sign, floor: usize) -> Look {
+    let (found, resume, named) = match sign {
+        Sign::Token => {
+            let run = token::run(text, word, floor);
+            (token::named(text, &run), run.end, 0)
+        }
+        Sign::Digits => match numbers::number(text, word.start) {
+            // A long number may also be part of a token.
+            None => return look(text, word, Sign::Token, floor),
+            found => (found, word.end, 0),
+        },
+        Sign::Account => {
+            let found = letters::iban(text, word.start);
+            match found.or_else(|| letters::codice_fiscale(text, word)) {
+                None if word.len() >= 12 => return look(text, word, Sign::Token, floor),
+                found => (found, 0, 0),
+            }
+        }
+        Sign::Name => {
+            let (found, end) = around::assigned(text, word);
+            (found, 0, end)
+        }
+        Sign::Mail => (around::email(text, word, floor), word.end, 0),
+        Sign::Plus => (numbers::phone(text, word.start), 0, 0),
+        Sign::Header => (around::header(text, word), 0, 0),
+        Sign::Scheme => (around::url(text, word), 0, 0),
+        Sign::Pem => (around::pem(text, word, AHEAD_PEM), 0, 0),
+    };
+    let end = found.as_ref().map_or(0, |(_, span)| span.end);
+    Look {
+        found,
+        resume: resume.max(end),
+        named,
+    }
+}

@@ -1,0 +1,12 @@
+//! What tests scan with.
+
+use gatehold_detect::{Pack, Parts};
+
+/// A pack that knows no words: what is found needs none.
+pub(crate) fn pack() -> Pack {
+    Pack::assemble(Parts {
+        window: 60,
+        ..Parts::default()
+    })
+    .unwrap()
+}
