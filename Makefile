@@ -25,7 +25,7 @@ $(if $(filter $(ON_ENVOY),$(UNIT)),$(error two crates name a test `$(filter $(ON
 test: export CARGO_INCREMENTAL ?= 0
 STEP = @printf '\n\033[1m== %s\033[0m\n'
 
-.PHONY: tally help setup build binaries wasm trap demo test fmt lint unit wasm-test hostsim console e2e hold-clients conformance soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-push bench-holds counts release load clean
+.PHONY: tally help setup build binaries wasm trap demo test fmt lint unit wasm-test hostsim console e2e hold-clients conformance soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-detect bench-push bench-holds counts release load clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -135,6 +135,15 @@ bench-wasm: setup ## every hot function natively and in WebAssembly under Node, 
 	@CRITERION_HOME=$(abspath $(TARGET))/criterion cargo bench --locked -p gatehold-bench-micro --bench hot
 	@CRITERION_HOME=$(abspath $(TARGET))/criterion CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings $(CURDIR)/benches/micro/wasi.mjs" \
 		cargo bench --locked --target wasm32-wasip1 -p gatehold-bench-micro --bench hot
+
+DATA ?=
+bench-detect: setup ## how fast detection reads, natively and in WebAssembly under Node: made-up texts, or those of DATA=FOLDER with *.jsonl; SEARCH=SECONDS looks for slow ones
+	$(STEP) 'detection, natively'
+	@cargo run --locked --quiet --release -p gatehold-bench-detect -- $(abspath $(DATA)) $(if $(SEARCH),--search $(SEARCH))
+	$(if $(SEARCH),,$(STEP) 'detection, in WebAssembly')
+	@$(if $(SEARCH),,CRITERION_HOME=$(abspath $(TARGET))/criterion DATA=$(abspath $(DATA)) \
+		CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings $(CURDIR)/benches/micro/wasi.mjs" \
+		cargo run --locked --quiet --release --target wasm32-wasip1 -p gatehold-bench-detect -- $(abspath $(DATA)))
 
 counts: setup ## instructions, host calls, copies and allocations against benches/instructions.txt (CHECK=1 only compares, CASE=call-2k profiles)
 	$(STEP) 'instructions'
