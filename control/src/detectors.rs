@@ -68,43 +68,46 @@ impl Detectors {
     }
 }
 
+/// What filters look with by this document, or by none.
+///
+/// # Errors
+/// As [`Detectors::resource`].
+pub fn in_force(document: Option<&DetectorsDocument>) -> Result<Pack, DetectorsError> {
+    match document {
+        None => pack(None, &[]),
+        Some(document) => pack(document.pack.as_deref(), &document.rules),
+    }
+}
+
 fn message(document: Option<&DetectorsDocument>) -> Result<push::Detectors, DetectorsError> {
-    let Some(document) = document else {
-        return Ok(push::Detectors {
-            pack: pack(None, &[])?,
-            ..push::Detectors::default()
-        });
-    };
-    let in_force = document.pack.as_deref();
-    let shadow = document.shadow.as_ref().map(|shadow| {
-        let Shadow { pack: tried, rules } = shadow;
-        pack(tried.as_deref().or(in_force), rules)
+    let shadow = document.and_then(|document| {
+        let Shadow { pack: tried, rules } = document.shadow.as_ref()?;
+        Some(pack(tried.as_deref().or(document.pack.as_deref()), rules))
     });
+    let shadow = shadow.transpose()?;
+    let allowed = document.iter().flat_map(|document| &document.allow);
     Ok(push::Detectors {
-        pack: pack(in_force, &document.rules)?,
-        shadow: shadow.transpose()?.unwrap_or_default(),
-        allowed: document.allow.iter().map(|it| it.to_vec()).collect(),
+        pack: in_force(document)?.to_bytes(),
+        shadow: shadow.as_ref().map(Pack::to_bytes).unwrap_or_default(),
+        allowed: allowed.map(|digest| digest.to_vec()).collect(),
     })
 }
 
 /// The pack of the file, or that which ships, with the rules.
-fn pack(file: Option<&Path>, rules: &[UserRule]) -> Result<Vec<u8>, DetectorsError> {
-    let pack = match file {
-        None => compile(rules)?,
-        Some(path) => {
-            let bytes = read(path).map_err(|error| DetectorsError::Read {
-                path: path.to_owned(),
-                error,
-            })?;
-            let pack = Pack::load(&bytes).map_err(|error| DetectorsError::Load {
-                path: path.to_owned(),
-                error,
-            })?;
-            let _ = rules;
-            pack
-        }
+fn pack(file: Option<&Path>, rules: &[UserRule]) -> Result<Pack, DetectorsError> {
+    let Some(path) = file else {
+        return Ok(compile(rules)?);
     };
-    Ok(pack.to_bytes())
+    let bytes = read(path).map_err(|error| DetectorsError::Read {
+        path: path.to_owned(),
+        error,
+    })?;
+    let pack = Pack::load(&bytes).map_err(|error| DetectorsError::Load {
+        path: path.to_owned(),
+        error,
+    })?;
+    let _ = rules;
+    Ok(pack)
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use gatehold_detect::{Context as About, Kind, Pack, Verdict, scan};
 use gatehold_documents::{Question, explain as explain_question};
-use gatehold_engine::{Principal, Target};
+use gatehold_engine::{Findings, Principal, Target};
 use serde_json::{Map, Value};
 
 use crate::check::load_directory;
+use crate::detectors;
 
 /// What to explain.
 #[derive(Debug, Args)]
@@ -100,14 +102,48 @@ pub fn explain(options: &Options, out: &mut impl Write) -> anyhow::Result<()> {
         (_, _, _, Some(method)) => Target::Method(method),
         (None, None, None, None) => bail!("give one of --tool, --resource, --prompt, --method"),
     };
+    let findings = match args {
+        None => None,
+        Some(args) => {
+            let pack = detectors::in_force(documents.detectors.as_deref())?;
+            Some(findings(&pack, args))
+        }
+    };
     let question = Question {
         server,
         principal: &principal,
         target,
         arguments: arguments.as_ref(),
+        findings: findings.as_ref().map(|findings| findings as _),
     };
     write!(out, "{}", explain_question(&documents, &question)?)?;
     Ok(())
+}
+
+/// What a filter sees in these arguments. Texts that are allowed by their digest count all the same.
+fn findings(pack: &Pack, arguments: &str) -> Findings {
+    let Verdict {
+        score,
+        flagged,
+        findings,
+        secrets,
+    } = scan(pack, Kind::Argument, About::default(), arguments.as_bytes());
+    Findings {
+        score,
+        flagged,
+        features: each(findings.into_iter().map(|finding| finding.feature)),
+        secrets: each(secrets.into_iter().map(|secret| secret.pattern)),
+    }
+}
+
+fn each(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut each: Vec<String> = Vec::new();
+    for name in names {
+        if !each.contains(&name) {
+            each.push(name);
+        }
+    }
+    each
 }
 
 fn object(option: &str, json: Option<&str>) -> anyhow::Result<Option<Map<String, Value>>> {

@@ -3,7 +3,7 @@
 use gatehold_engine::Approval as Requirement;
 
 use crate::vote::Ballot;
-use crate::{ApprovalId, Missing, Person, State, Vote, VoteRefused};
+use crate::{ApprovalId, Finding, Missing, Person, State, Vote, VoteRefused};
 
 /// Who asks for a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct Call {
     pub trace_id: String,
     /// Id of the audit event of the request.
     pub event_id: String,
+    /// What detection saw in the arguments, and what it saw before, where that is why the call waits.
+    pub findings: Vec<Finding>,
     /// Who asks.
     pub requester: Requester,
 }

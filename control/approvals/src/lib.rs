@@ -9,6 +9,7 @@
 
 mod approval;
 mod book;
+mod finding;
 mod id;
 mod state;
 mod vote;
@@ -19,6 +20,7 @@ pub use book::{
     Limits, Outcome, Report, Saved, SavedChain, Say, TASK_KEPT_MILLIS, TaskRequest, TaskState,
     TaskStatus, VoteFailed, Wait, What, Why,
 };
+pub use finding::Finding;
 pub use id::ApprovalId;
 pub use state::State;
 pub use vote::{Missing, Person, Verdict, Vote, VoteRefused};

@@ -150,6 +150,7 @@ fn wait(sender: &Arc<str>, message: hold::Wait, random: [u8; 16]) -> Result<Wait
             era: call.era,
             trace_id: call.trace_id,
             event_id: call.event_id,
+            findings: gatehold_store::findings_from_wire(call.findings),
             requester: Requester {
                 issuer: call.issuer,
                 user: call.user,

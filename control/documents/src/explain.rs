@@ -3,8 +3,8 @@
 use std::fmt;
 
 use gatehold_engine::{
-    Arguments, Decision, Effect, PolicyError, Principal, Query, RuleEffect, RuleOutcome,
-    ServerPolicy, Target,
+    Arguments, Decision, Effect, FindingsSource, PolicyError, Principal, Query, RuleEffect,
+    RuleOutcome, ServerPolicy, Target,
 };
 use serde_json::{Map, Value};
 
@@ -23,6 +23,8 @@ pub struct Question<'a> {
     pub target: Target<'a>,
     /// With which arguments; nothing asks as a list does, before any are known.
     pub arguments: Option<&'a Map<String, Value>>,
+    /// What detection sees in them, for conditions over `findings`; nothing fails those.
+    pub findings: Option<&'a dyn FindingsSource>,
 }
 
 /// Why a question has no answer.
@@ -109,7 +111,7 @@ pub fn explain(
         arguments: question
             .arguments
             .map_or(Arguments::Unknown, Arguments::Known),
-        findings: None,
+        findings: question.findings,
     };
     let (decision, traces) = policy.explain(&query);
     let effects = server

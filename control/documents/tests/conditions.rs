@@ -128,6 +128,8 @@ fn compiled() {
             "args.flag",
             "args.x > args.y + 1.5",
             "true",
+            "findings.flagged || findings.score > 0.8 && !('card' in findings.secrets)",
+            "findings.features.exists(f, f.startsWith('exfiltration.'))",
         ],
         expect![[r#"
             args.amount <= 100.0
@@ -160,6 +162,10 @@ fn compiled() {
                 (Greater Args.x (Add Args.y 1.5))
             true
                 true
+            findings.flagged || findings.score > 0.8 && !('card' in findings.secrets)
+                (Or Findings.flagged (And (Greater Findings.score 0.8) (Not (In "card" Findings.secrets))))
+            findings.features.exists(f, f.startsWith('exfiltration.'))
+                (Exists Findings.features (StartsWith $0 "exfiltration."))
         "#]],
     );
 }
@@ -225,6 +231,9 @@ fn refused() {
             "user.name == 'x'",
             "user.id.x == 1",
             "usr.id == 'x'",
+            "findings.score == 'x'",
+            "findings.excerpt == 'x'",
+            "findings.flagged > 1",
             "resource.uri == 'x'",
             "prompt.name == 'x'",
             "args.x.startWith('a')",
@@ -286,6 +295,12 @@ fn refused() {
                 9: `when`: a string has no fields, so no `x`
             usr.id == 'x'
                 1: `when`: there is no variable `usr` | did you mean `user`?
+            findings.score == 'x'
+                16: `when`: `==` compares a number with a string, which are never equal | convert one side with `int()`, `double()` or `string()`
+            findings.excerpt == 'x'
+                10: `when`: there is no field `excerpt` | use one of `score`, `flagged`, `features`, `secrets`
+            findings.flagged > 1
+                18: `when`: `>` does not take a boolean and a number
             resource.uri == 'x'
                 1: `when`: `resource` has no meaning in a rule without `resources` | add `resources` to the rule, or remove it from the condition
             prompt.name == 'x'

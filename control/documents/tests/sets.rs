@@ -5,11 +5,12 @@
 use std::path::{Path, PathBuf};
 
 use expect_test::expect;
-use gatehold_documents::{
-    AuditArguments, ConsoleDocument, Detection, DetectionAction, DetectionActions, Documents, KeySource, Limits, Question, ReadError, SignIn,
-    Summary, WebhookDocument, WebhookEvent, WebhookFormat, explain, load, read_dir,
-};
 use gatehold_detectors::{RuleRole, UserRule};
+use gatehold_documents::{
+    AuditArguments, ConsoleDocument, Detection, DetectionAction, DetectionActions, Documents,
+    KeySource, Limits, Question, ReadError, SignIn, Summary, WebhookDocument, WebhookEvent,
+    WebhookFormat, explain, load, read_dir,
+};
 use gatehold_engine::{Approval, Principal, RuleEffect, Target};
 use serde_json::{Map, Value, json};
 
@@ -228,7 +229,7 @@ fn everything_is_read() {
 fn the_console_and_webhooks_are_read() {
     let documents = documents();
     let console = documents.console.as_deref().unwrap();
-    assert_eq!(console.location.to_string(), "set.yaml:50:1");
+    assert_eq!(console.location.to_string(), "set.yaml:57:1");
     let expected = ConsoleDocument {
         name: "console".to_owned(),
         location: console.location.clone(),
@@ -335,7 +336,7 @@ fn rules_are_specialized_per_server() {
         (approval.within_seconds, approval.roles.as_slice()),
         (900, &["finance-lead".to_owned()][..])
     );
-    assert_eq!(documents.rules.get("support/small").unwrap().line, 39);
+    assert_eq!(documents.rules.get("support/small").unwrap().line, 46);
 }
 
 #[test]
@@ -371,6 +372,7 @@ fn explained(roles: &[&str], target: Target<'_>, arguments: Option<Value>) -> St
         principal: &principal,
         target,
         arguments: arguments.as_ref(),
+        findings: None,
     };
     explain(&documents(), &question).unwrap().to_string()
 }
@@ -382,8 +384,8 @@ fn explanations() {
         allow: tool `refund` of server `crm` for user `ada` through agent `desk`, roles support
           because allowed by rule `support/small`
           shown in lists
-          allow   support/small: matches (set.yaml:39:7)
-          approve support/3: its condition is false (set.yaml:41:7)
+          allow   support/small: matches (set.yaml:46:7)
+          approve support/3: its condition is false (set.yaml:48:7)
           2 rules about other targets
     "#]]
     .assert_eq(&explained(
@@ -395,8 +397,8 @@ fn explanations() {
         hold: tool `refund` of server `crm` for user `ada` through agent `desk`, roles support
           because approval required by rule `support/3`
           shown in lists
-          allow   support/small: its condition is false (set.yaml:39:7)
-          approve support/3: matches (set.yaml:41:7)
+          allow   support/small: its condition is false (set.yaml:46:7)
+          approve support/3: matches (set.yaml:48:7)
           2 rules about other targets
     "#]]
     .assert_eq(&explained(
@@ -410,15 +412,15 @@ fn explanations() {
           shown in lists
           rule `support/small` failed: there is no field `amount`: ask for it with `has` first
           rule `support/3` failed: there is no field `amount`: ask for it with `has` first
-          allow   support/small: its condition fails: there is no field `amount`: ask for it with `has` first (set.yaml:39:7)
-          approve support/3: its condition fails: there is no field `amount`: ask for it with `has` first (set.yaml:41:7)
+          allow   support/small: its condition fails: there is no field `amount`: ask for it with `has` first (set.yaml:46:7)
+          approve support/3: its condition fails: there is no field `amount`: ask for it with `has` first (set.yaml:48:7)
           2 rules about other targets
     "#]].assert_eq(&explained(&["support"], refund, Some(json!({}))));
     expect![[r#"
         depends on the arguments: tool `refund` of server `crm` for user `ada` through agent `desk`, roles support
           shown in lists
-          allow   support/small: its condition depends on the arguments (set.yaml:39:7)
-          approve support/3: its condition depends on the arguments (set.yaml:41:7)
+          allow   support/small: its condition depends on the arguments (set.yaml:46:7)
+          approve support/3: its condition depends on the arguments (set.yaml:48:7)
           2 rules about other targets
     "#]]
     .assert_eq(&explained(&["support"], refund, None));
@@ -426,10 +428,10 @@ fn explanations() {
         deny: tool `drop` of server `crm` for user `ada` through agent `desk`
           because denied by rule `guard/1`
           hidden in lists
-          deny    guard/1: matches (set.yaml:48:7)
-          allow   support/1: is about other subjects (set.yaml:38:7)
-          allow   support/small: is about other subjects (set.yaml:39:7)
-          approve support/3: is about other subjects (set.yaml:41:7)
+          deny    guard/1: matches (set.yaml:55:7)
+          allow   support/1: is about other subjects (set.yaml:45:7)
+          allow   support/small: is about other subjects (set.yaml:46:7)
+          approve support/3: is about other subjects (set.yaml:48:7)
     "#]]
     .assert_eq(&explained(&[], Target::Tool("drop"), None));
     expect![[r#"
@@ -448,6 +450,7 @@ fn explanations() {
         principal: &principal,
         target: refund,
         arguments: None,
+        findings: None,
     };
     let error = explain(&documents(), &question).unwrap_err();
     expect!["there is no server `crn`: did you mean `crm`?"].assert_eq(&error.to_string());

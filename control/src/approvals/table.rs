@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use gatehold_approvals::Finding;
 use gatehold_console::api::{ApprovalJson, ListJson, MissingJson, RequirementJson};
 use gatehold_console::text::{hidden_in, look_alike, one_line, plain};
-use gatehold_console::view::{left, rows};
+use gatehold_console::view::{left, rows, seen};
 
 /// Rows of a list, with heads; or a sentence when there are none.
 pub(super) fn list(page: &ListJson, state: &str) -> String {
@@ -132,6 +133,14 @@ pub(super) fn one(approval: &ApprovalJson) -> String {
         waiting => format!("{waiting} clients at this moment"),
     };
     field("waits", format!("{waits} ({})", plain(&approval.mechanism)));
+    let findings = approval.findings.iter().cloned().map(Finding::from);
+    for seen in seen(&findings.collect::<Vec<_>>()) {
+        field("seen", plain(&seen.headline));
+        field("", plain(&seen.features.join(", ")));
+        if !seen.excerpt.is_empty() {
+            field("", format!("\"{}\"", plain(&seen.excerpt)));
+        }
+    }
     field("asked", plain(&approval.created_at));
     field("expires", plain(&approval.expires_at));
     field("digest", plain(&approval.digest));
@@ -313,7 +322,12 @@ mod tests {
             "votes": [{ "user": "dave", "verdict": "approve", "reason": "fine", "at": "2026-11-23T00:15:04Z" }],
             "mayApprove": true, "mayDeny": true, "mechanism": "rounds", "waiting": 1,
             "createdAt": "2026-11-23T00:15:04Z", "expiresAt": "2020-11-23T00:15:04Z", "policyVersion": "v1",
-            "era": "modern", "traceId": "", "eventId": "e"
+            "era": "modern", "traceId": "", "eventId": "e",
+            "findings": [{
+                "kind": "result", "subject": "fetch", "score": 0.9871, "flagged": true, "start": 1, "end": 2,
+                "features": ["override.instructions", "secret:card"], "excerpt": format!("forget {user}"),
+                "shadow": false
+            }]
         }))
         .unwrap()
     }

@@ -1,5 +1,7 @@
 //! What is appended.
 
+use gatehold_approvals::Finding;
+
 /// One batch of a sender, as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditBatch {
@@ -72,4 +74,10 @@ pub struct AuditEvent {
     pub status: u32,
     /// The approval that it is about, or that the call was held for; empty when there is none.
     pub approval: String,
+    /// What detection saw in the arguments, the answer, or the definitions of a list.
+    pub findings: Vec<Finding>,
+    /// Findings that were left out.
+    pub findings_omitted: u32,
+    /// What was done about them in the end: empty, `log`, `redact`, `approve` or `block`.
+    pub detection: String,
 }

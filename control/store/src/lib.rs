@@ -14,6 +14,7 @@
 mod approvals;
 mod error;
 mod event;
+mod finding;
 mod head;
 mod outbox;
 mod reader;
@@ -28,6 +29,7 @@ mod writer;
 pub use approvals::{ApprovalFilter, Earlier, ToolDefinition};
 pub use error::{StoreError, VerifyError};
 pub use event::{AuditBatch, AuditEvent};
+pub use finding::findings_from_wire;
 pub use head::Head;
 pub use outbox::{Changes, Notice, Noticed, Outbox};
 pub use reader::Reader;

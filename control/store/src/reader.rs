@@ -62,7 +62,8 @@ impl Reader {
     /// `received` are RFC 3339 with nanoseconds; `arguments` is an object, a string when what was recorded
     /// is no JSON object (it was cut), or null; `hash` is the SHA-256 of the line without its last field,
     /// and `previous_hash` that of the line before. `kind` is `decision`, or `gap` where the sender lost
-    /// `dropped` events. `approval` stands before the hashes, only where there is one.
+    /// `dropped` events. `approval`, `findings`, `findings_omitted` and `detection` stand before the hashes, only
+    /// where there are any.
     pub fn export(
         &self,
         from: u64,
@@ -175,6 +176,9 @@ pub(crate) fn record(row: &SqliteRow) -> Result<(Record, Hash), sqlx::Error> {
         shown: small(row, "shown", u32::MAX)?,
         status: small(row, "status", u32::MAX)?,
         approval: row.try_get("approval")?,
+        findings: Vec::new(),
+        findings_omitted: small(row, "findings_omitted", u32::MAX)?,
+        detection: row.try_get("detection")?,
     };
     let record = Record {
         sequence: unsigned(row, "sequence")?,
@@ -189,6 +193,7 @@ pub(crate) fn record(row: &SqliteRow) -> Result<(Record, Hash), sqlx::Error> {
         roles: row.try_get("roles")?,
         rules: row.try_get("rules")?,
         errors: row.try_get("errors")?,
+        findings: row.try_get("findings")?,
         previous_hash: hash(row, "previous_hash")?,
     };
     Ok((record, hash(row, "hash")?))

@@ -5,7 +5,7 @@
 //! value is in the line, in a fixed order, under a fixed key, and no two sets of values give the same line.
 //! Changing the line's shape breaks the chains that exist: new shapes need a column that tells them apart.
 
-use crate::{AuditBatch, AuditEvent};
+use crate::{AuditBatch, AuditEvent, finding};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use std::fmt::{self, Display, Write as _};
@@ -14,6 +14,9 @@ use std::time::{Duration, UNIX_EPOCH};
 /// A SHA-256 digest. Displayed in lower-case hex.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Hash(pub [u8; 32]);
+
+/// The text of no findings.
+const NO_FINDINGS: &str = "[]";
 
 /// A row, with the values as they are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub(crate) struct Record {
     pub(crate) roles: String,
     pub(crate) rules: String,
     pub(crate) errors: String,
+    /// JSON text of `event.findings`, which are empty here.
+    pub(crate) findings: String,
     pub(crate) previous_hash: Hash,
 }
 
@@ -72,6 +77,7 @@ pub(crate) fn records(batch: AuditBatch, received_unix_nanos: u64) -> Vec<Record
             roles: list_text(&std::mem::take(&mut event.roles)),
             rules: list_text(&std::mem::take(&mut event.rules)),
             errors: list_text(&std::mem::take(&mut event.errors)),
+            findings: finding::text(&std::mem::take(&mut event.findings)),
             event: AuditEvent {
                 arguments: arguments_text(event.arguments),
                 ..event
@@ -138,6 +144,15 @@ impl Record {
         // Later than chains that exist: without a value it is as if there were no such field.
         if !event.approval.is_empty() {
             text(&mut line, "approval", &event.approval);
+        }
+        if self.findings != NO_FINDINGS {
+            add(&mut line, "findings", &self.findings);
+        }
+        if event.findings_omitted > 0 {
+            add(&mut line, "findings_omitted", event.findings_omitted);
+        }
+        if !event.detection.is_empty() {
+            text(&mut line, "detection", &event.detection);
         }
         text(&mut line, "previous_hash", &self.previous_hash.to_string());
         line

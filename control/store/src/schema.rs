@@ -64,6 +64,11 @@ pub(crate) async fn migrate(
             include_str!("../migrations/0003_approvals.sql"),
         ),
         migration(4, "outbox", include_str!("../migrations/0004_outbox.sql")),
+        migration(
+            5,
+            "findings",
+            include_str!("../migrations/0005_findings.sql"),
+        ),
     ];
     Migrator::with_migrations(migrations)
         .run(connection)

@@ -1,5 +1,6 @@
 //! From the messages of the audit stream.
 
+use crate::finding::findings_from_wire;
 use crate::{AuditBatch, AuditEvent, Hash};
 use gatehold_mcp::canonical_text;
 use gatehold_wire::audit;
@@ -45,6 +46,9 @@ impl From<audit::Event> for AuditEvent {
             shown: event.shown,
             status: event.status,
             approval: event.approval,
+            findings: findings_from_wire(event.findings),
+            findings_omitted: event.findings_omitted,
+            detection: event.detection,
         }
     }
 }

@@ -292,7 +292,7 @@ async fn insert(
             id, server, era, method, target, user, agent, roles, issuer,
             arguments_digest, arguments, arguments_cut, effect, rules, reason, errors, outcome,
             error_code, duration_micros, trace_id, request_id, policy_version, hidden, shown, status,
-            approval, previous_hash, hash
+            approval, findings, findings_omitted, detection, previous_hash, hash
         ) ",
     );
     insert.push_values(records, |mut row, (record, hash)| {
@@ -332,6 +332,9 @@ async fn insert(
             .push_bind(event.shown)
             .push_bind(event.status)
             .push_bind(&event.approval)
+            .push_bind(&record.findings)
+            .push_bind(event.findings_omitted)
+            .push_bind(&event.detection)
             .push_bind(&record.previous_hash.0[..])
             .push_bind(&hash.0[..]);
     });

@@ -3,9 +3,10 @@
 
 mod common;
 
-use common::{batch, event, fields, lines, open};
+use common::{batch, event, fields, finding, lines, open};
 use expect_test::expect;
 use futures_util::TryStreamExt as _;
+use gatehold_approvals::Finding;
 use gatehold_store::{AuditBatch, AuditEvent, Store};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -25,6 +26,38 @@ async fn the_shape_of_a_line_is_fixed() {
     expect![[r#"
         {"sequence":1,"kind":"gap","time":"2023-11-14T22:13:21.000000042Z","received":"2023-11-14T22:13:21.000000042Z","sender":"a","node":"envoy-1","batch":1,"position":0,"dropped":2,"id":"","server":"","era":"","method":"","target":"","user":"","agent":"","roles":[],"issuer":"","arguments_digest":"","arguments":null,"arguments_cut":false,"effect":"","rules":[],"reason":"","errors":[],"outcome":"","error_code":0,"duration_micros":0,"trace_id":"","request_id":"","policy_version":"","hidden":0,"shown":0,"status":0,"previous_hash":"0000000000000000000000000000000000000000000000000000000000000000","hash":"46494df54477ee509f32b106faaa26958538c1ca3f7a9d7a1e67901894dfc93a"}
         {"sequence":2,"kind":"decision","time":"2023-11-14T22:13:20.123456789Z","received":"2023-11-14T22:13:21.000000042Z","sender":"a","node":"envoy-1","batch":1,"position":1,"dropped":0,"id":"a-1-0","server":"crm","era":"modern","method":"tools/call","target":"refund","user":"ana","agent":"desk","roles":["support","eu"],"issuer":"https://idp.example.com","arguments_digest":"abababababababababababababababababababababababababababababababab","arguments":{"amount":1.50,"note":"naïve \"x\"\n"},"arguments_cut":false,"effect":"deny","rules":["support/2"],"reason":"no rule allows it","errors":["`args.limit` is missing"],"outcome":"denied","error_code":-31403,"duration_micros":250,"trace_id":"0af7651916cd43dd8448eb211c80319c","request_id":"7","policy_version":"v1","hidden":1,"shown":2,"status":200,"previous_hash":"46494df54477ee509f32b106faaa26958538c1ca3f7a9d7a1e67901894dfc93a","hash":"907a638cef96c2d35b4d922fef3d50a65c070c3f18e44b342c850a049bee0968"}"#]].assert_eq(&lines(&store, 1).await.join("\n"));
+}
+
+/// Events without findings keep the lines, and so the hashes, that they had before there were any.
+#[tokio::test]
+async fn findings_stand_before_the_hashes_where_there_are_any() {
+    let (_directory, store) = open().await;
+    let seen = AuditEvent {
+        findings: vec![finding("fetch"), finding("get")],
+        findings_omitted: 3,
+        detection: "block".to_owned(),
+        ..event("x")
+    };
+    let events = vec![seen, event("y")];
+    let sent = AuditBatch {
+        events,
+        ..batch("a", 1, 0)
+    };
+    store.append(sent).await.unwrap();
+    let exported = lines(&store, 1).await;
+    let of = |subject: &str| {
+        format!(
+            r#"{{"kind":"result","subject":"{subject}","score":0.987,"flagged":true,"features":["override.instructions","secret:card"],"start":12,"end":345,"excerpt":"forget what \"they\" said","shadow":false}}"#
+        )
+    };
+    let expected = format!(
+        r#","status":200,"findings":[{},{}],"findings_omitted":3,"detection":"block","previous_hash":"#,
+        of("fetch"),
+        of("get")
+    );
+    assert!(exported[0].contains(&expected), "{}", exported[0]);
+    assert!(exported[1].contains(r#","status":200,"previous_hash":"#));
+    store.verify().await.unwrap();
 }
 
 /// What the documentation promises: SHA-256 over the line without its last field.
@@ -131,10 +164,13 @@ fn any_text() -> impl Strategy<Value = String> {
 }
 
 fn any_event() -> impl Strategy<Value = AuditEvent> {
-    let texts = prop::collection::vec(any_text(), 18);
+    let texts = prop::collection::vec(any_text(), 19);
     let lists = prop::collection::vec(prop::collection::vec(any_text(), 0..3), 3);
-    (texts, lists, any::<(u64, u64, i64, bool, u32, u32, u32)>()).prop_map(
-        |(texts, lists, (time, duration, code, cut, hidden, shown, status))| {
+    let findings = prop::collection::vec(any_finding(), 0..3);
+    let numbers = any::<(u64, u64, i64, bool, [u32; 4])>();
+    (texts, lists, findings, numbers).prop_map(
+        |(texts, lists, findings, (time, duration, code, cut, counts))| {
+            let [hidden, shown, status, omitted] = counts;
             let (mut texts, mut lists) = (texts.into_iter(), lists.into_iter());
             let mut text = || texts.next().unwrap();
             let mut list = || lists.next().unwrap();
@@ -166,7 +202,29 @@ fn any_event() -> impl Strategy<Value = AuditEvent> {
                 shown,
                 status,
                 approval: text(),
+                findings,
+                findings_omitted: omitted,
+                detection: text(),
             }
+        },
+    )
+}
+
+fn any_finding() -> impl Strategy<Value = Finding> {
+    let texts = [any_text(), any_text(), any_text()];
+    let features = prop::collection::vec(any_text(), 0..3);
+    let numbers = (0..=1000_u16, any::<(bool, u64, u64, bool)>());
+    (texts, features, numbers).prop_map(
+        |([kind, subject, excerpt], features, (score, (flagged, start, end, shadow)))| Finding {
+            kind,
+            subject,
+            score,
+            flagged,
+            features,
+            start,
+            end,
+            excerpt,
+            shadow,
         },
     )
 }
@@ -187,6 +245,26 @@ fn expected(event: &AuditEvent) -> Value {
     if !event.approval.is_empty() {
         let fields = expected.as_object_mut().unwrap();
         fields.insert("approval".to_owned(), event.approval.as_str().into());
+    }
+    // Likewise those from before there was detection.
+    let fields = expected.as_object_mut().unwrap();
+    if !event.findings.is_empty() {
+        let findings = event.findings.iter().map(|finding| {
+            json!({
+                "kind": finding.kind, "subject": finding.subject,
+                "score": f64::from(finding.score) / 1000.0, "flagged": finding.flagged,
+                "features": finding.features, "start": finding.start, "end": finding.end,
+                "excerpt": finding.excerpt, "shadow": finding.shadow,
+            })
+        });
+        fields.insert("findings".to_owned(), findings.collect());
+    }
+    if event.findings_omitted > 0 {
+        let omitted = event.findings_omitted.into();
+        fields.insert("findings_omitted".to_owned(), omitted);
+    }
+    if !event.detection.is_empty() {
+        fields.insert("detection".to_owned(), event.detection.as_str().into());
     }
     expected
 }

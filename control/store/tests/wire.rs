@@ -1,5 +1,6 @@
 //! From the messages of the audit stream.
 
+use gatehold_approvals::Finding;
 use gatehold_store::{AuditBatch, AuditEvent};
 use gatehold_wire::audit;
 
@@ -39,9 +40,19 @@ fn every_field_of_the_message_arrives() {
             status: 26,
             arguments_raw: false,
             approval: "28".to_owned(),
-            findings: Vec::new(),
-            findings_omitted: 0,
-            detection: String::new(),
+            findings: vec![audit::Finding {
+                kind: "29.1".to_owned(),
+                subject: "29.2".to_owned(),
+                score: 0.2903,
+                flagged: true,
+                features: vec!["29.5".to_owned()],
+                start: 296,
+                end: 297,
+                excerpt: "29.8".to_owned(),
+                shadow: true,
+            }],
+            findings_omitted: 30,
+            detection: "31".to_owned(),
         }],
         dropped: 3,
     };
@@ -73,6 +84,19 @@ fn every_field_of_the_message_arrives() {
         shown: 25,
         status: 26,
         approval: "28".to_owned(),
+        findings: vec![Finding {
+            kind: "29.1".to_owned(),
+            subject: "29.2".to_owned(),
+            score: 290,
+            flagged: true,
+            features: vec!["29.5".to_owned()],
+            start: 296,
+            end: 297,
+            excerpt: "29.8".to_owned(),
+            shadow: true,
+        }],
+        findings_omitted: 30,
+        detection: "31".to_owned(),
     };
     let batch = AuditBatch::from(message);
     assert_eq!(

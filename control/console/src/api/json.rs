@@ -1,6 +1,6 @@
 //! An approval as JSON. The command line reads what is written here.
 
-use gatehold_approvals::{Approval, Mechanism, Missing, Person, Requester, Run, Vote};
+use gatehold_approvals::{Approval, Finding, Mechanism, Missing, Person, Requester, Run, Vote};
 use gatehold_engine::Approval as Requirement;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -84,6 +84,33 @@ pub struct ApprovalJson {
     pub trace_id: String,
     /// Audit event of the request.
     pub event_id: String,
+    /// What detection saw in the arguments, and what it saw before, where that is why the call waits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<FindingJson>,
+}
+
+/// One text in which detection saw something.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FindingJson {
+    /// `argument`, `result` or `tool`.
+    pub kind: String,
+    /// Name of the definition, or of the tool whose result it was; may be empty.
+    pub subject: String,
+    /// How much it looks like an attack, 0 to 1, in steps of 0.001.
+    pub score: f64,
+    /// Whether that is enough to act on.
+    pub flagged: bool,
+    /// What was seen, the weightiest first; `secret:` before the names of secrets.
+    pub features: Vec<String>,
+    /// First byte of the weightiest one in the message as it came.
+    pub start: u64,
+    /// The byte after its last.
+    pub end: u64,
+    /// What stands there, decoded and folded. Whoever attacks wrote it.
+    pub excerpt: String,
+    /// Whether only detectors that are being tried saw it.
+    pub shadow: bool,
 }
 
 /// Who asks for a call.
@@ -205,6 +232,61 @@ impl ApprovalJson {
             era: call.era,
             trace_id: call.trace_id,
             event_id: call.event_id,
+            findings: call.findings.into_iter().map(FindingJson::from).collect(),
+        }
+    }
+}
+
+impl From<Finding> for FindingJson {
+    fn from(finding: Finding) -> Self {
+        let Finding {
+            kind,
+            subject,
+            score,
+            flagged,
+            features,
+            start,
+            end,
+            excerpt,
+            shadow,
+        } = finding;
+        Self {
+            kind,
+            subject,
+            score: f64::from(score) / 1000.0,
+            flagged,
+            features,
+            start,
+            end,
+            excerpt,
+            shadow,
+        }
+    }
+}
+
+impl From<FindingJson> for Finding {
+    fn from(finding: FindingJson) -> Self {
+        let FindingJson {
+            kind,
+            subject,
+            score,
+            flagged,
+            features,
+            start,
+            end,
+            excerpt,
+            shadow,
+        } = finding;
+        Self {
+            kind,
+            subject,
+            score: Self::thousandths(score),
+            flagged,
+            features,
+            start,
+            end,
+            excerpt,
+            shadow,
         }
     }
 }

@@ -17,7 +17,8 @@ use crate::Console;
 use crate::config::now_millis;
 use crate::sign_in::Signed;
 use crate::view::{
-    Moment, Note, Row, Tone, ago, headline, hex, how_it_waits, left, may_see, notes, outcome, rows,
+    Moment, Note, Row, Seen, Tone, ago, headline, hex, how_it_waits, left, may_see, notes, outcome,
+    rows, seen,
 };
 
 /// Earlier calls that are shown.
@@ -82,6 +83,7 @@ struct Page {
     issuer: String,
     roles: Vec<String>,
     notes: Vec<Note>,
+    seen: Vec<Seen>,
     rows: Option<Vec<Row>>,
     more: usize,
     raw: String,
@@ -285,6 +287,7 @@ fn template(
         .map(|definition| definition.json.as_str());
     Page {
         notes: notes(&call, json),
+        seen: seen(&call.findings),
         definition: definition.map(|definition| tool(approval, definition)),
         earlier_counts: counts(&earlier),
         earlier: earlier

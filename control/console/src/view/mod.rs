@@ -4,12 +4,14 @@ mod access;
 mod arguments;
 mod notes;
 mod outcome;
+mod seen;
 mod time;
 
 pub use access::{is_named, may_see};
 pub use arguments::{Row, rows};
 pub use notes::{Note, notes};
 pub use outcome::{Tone, headline, how_it_waits, outcome};
+pub use seen::{Seen, seen};
 pub use time::{Moment, ago, left, millis};
 
 /// Bytes in hexadecimal, as digests are written.

@@ -140,16 +140,16 @@ fn conditions_are_placed() {
     rules(
         &rule("\"args.amount <= foo\""),
         expect![[r#"
-        a.yaml:19:31: `when`: there is no variable `foo`
-            use one of `args`, `user`, `agent`, `tool`, `resource`, `prompt`, `server`
-        1 problem; nothing was changed
-    "#]],
+            a.yaml:19:31: `when`: there is no variable `foo`
+                use one of `args`, `user`, `agent`, `tool`, `resource`, `prompt`, `server`, `findings`
+            1 problem; nothing was changed
+        "#]],
     );
     rules(
         &rule("'args.name == ''x'' && foo'"),
         expect![[r#"
             a.yaml:19:38: `when`: there is no variable `foo`
-                use one of `args`, `user`, `agent`, `tool`, `resource`, `prompt`, `server`
+                use one of `args`, `user`, `agent`, `tool`, `resource`, `prompt`, `server`, `findings`
             1 problem; nothing was changed
         "#]],
     );

@@ -12,16 +12,16 @@ use sqlx::{QueryBuilder, Row as _};
 
 use super::json;
 use super::query::{ApprovalFilter, Earlier, ToolDefinition};
-use crate::{Reader, StoreError};
+use crate::{Reader, StoreError, finding};
 
 /// Approvals of one page when nobody says how many.
 const PAGE: usize = 100;
 
-/// The columns of an approval that decide; its arguments are for people.
+/// The columns of an approval that decide; its arguments and findings are for people.
 const WITHOUT_ARGUMENTS: &str = "id, state, mechanism, digest, definition, server, policy_version, method, target,
     '' AS arguments, rules, requirements, risks, era, trace_id, event_id, issuer, user, agent, roles,
     created_unix_millis, expires_unix_millis, decided_unix_millis, ended_reason,
-    run_state, run_detail, run_unix_millis";
+    run_state, run_detail, run_unix_millis, '[]' AS findings";
 
 impl Reader {
     /// Approvals, newest first.
@@ -358,6 +358,7 @@ fn approval(row: &SqliteRow) -> Result<Approval, sqlx::Error> {
             era: row.try_get("era")?,
             trace_id: row.try_get("trace_id")?,
             event_id: row.try_get("event_id")?,
+            findings: finding::read(row.try_get("findings")?)?,
             requester: Requester {
                 issuer: row.try_get("issuer")?,
                 user: row.try_get("user")?,

@@ -4,6 +4,7 @@ use gatehold_approvals::{Approval, Change, Mechanism, TASK_KEPT_MILLIS};
 use sqlx::sqlite::SqliteConnection;
 
 use super::json;
+use crate::finding;
 
 /// Chains of approvals that ended are kept this long, for clients that go on after the call was let through.
 const CHAINS_KEPT_MILLIS: u64 = 24 * 60 * 60 * 1000;
@@ -155,8 +156,8 @@ async fn create(connection: &mut SqliteConnection, approval: &Approval) -> Resul
     sqlx::query(
         "INSERT INTO approval (id, state, mechanism, digest, definition, server, policy_version, method,
             target, arguments, rules, requirements, risks, era, trace_id, event_id, issuer, user, agent, roles,
-            created_unix_millis, expires_unix_millis)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            created_unix_millis, expires_unix_millis, findings)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(approval.id.as_str())
     .bind(approval.state.as_str())
@@ -180,6 +181,7 @@ async fn create(connection: &mut SqliteConnection, approval: &Approval) -> Resul
     .bind(json::strings(&call.requester.roles))
     .bind(signed(approval.created_unix_millis))
     .bind(signed(approval.expires_unix_millis))
+    .bind(finding::text(&call.findings))
     .execute(connection)
     .await?;
     Ok(())

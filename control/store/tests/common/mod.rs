@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "not every test uses all of it")]
 
 use futures_util::TryStreamExt as _;
+use gatehold_approvals::Finding;
 use gatehold_store::{AuditBatch, AuditEvent, Reader, Store};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -48,6 +49,23 @@ pub(crate) fn event(id: &str) -> AuditEvent {
         shown: 2,
         status: 200,
         approval: String::new(),
+        findings: Vec::new(),
+        findings_omitted: 0,
+        detection: String::new(),
+    }
+}
+
+pub(crate) fn finding(subject: &str) -> Finding {
+    Finding {
+        kind: "result".to_owned(),
+        subject: subject.to_owned(),
+        score: 987,
+        flagged: true,
+        features: vec!["override.instructions".to_owned(), "secret:card".to_owned()],
+        start: 12,
+        end: 345,
+        excerpt: "forget what \"they\" said".to_owned(),
+        shadow: false,
     }
 }
 

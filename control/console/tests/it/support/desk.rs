@@ -58,6 +58,7 @@ pub(crate) fn approval(number: u8) -> Approval {
             era: "modern".to_owned(),
             trace_id: String::new(),
             event_id: "event-1".to_owned(),
+            findings: Vec::new(),
             requester: Requester {
                 issuer: "corporate".to_owned(),
                 user: "alice".to_owned(),
