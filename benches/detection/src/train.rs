@@ -22,6 +22,9 @@ pub struct Settings {
     pub across: f32,
     /// How much more a benign row counts.
     pub caution: f32,
+    /// How far words alone and pairs are trusted, beside sequences.
+    pub word: f32,
+    pub pair: f32,
 }
 
 /// Weights by kind and feature, in log odds, and what a text begins with.
@@ -79,6 +82,16 @@ pub fn best(
 }
 
 impl Model {
+    /// One that finds nothing.
+    pub fn empty(features: usize, window: u32) -> Self {
+        let none = vec![0.0; features];
+        Self {
+            weights: [none.clone(), none.clone(), none],
+            bias: [0.0; 3],
+            window,
+        }
+    }
+
     /// The sum of a row, before any threshold.
     pub fn sum(&self, row: &Row, counts: &mut [u16]) -> f32 {
         let kind = row.kind.index();
@@ -87,7 +100,7 @@ impl Model {
 }
 
 /// Fits a model to rows.
-pub fn fit(rows: &[&Row], signs: &[Sign], settings: &Settings) -> Model {
+pub fn fit(rows: &[&Row], signs: &[Sign], prior: &[f32], scale: &[f32], settings: &Settings) -> Model {
     let count = signs.len();
     let mut shared = vec![0.0_f32; count];
     let mut own = [vec![0.0_f32; count], vec![0.0; count], vec![0.0; count]];
@@ -96,14 +109,13 @@ pub fn fit(rows: &[&Row], signs: &[Sign], settings: &Settings) -> Model {
         bias: [-3.0; 3],
         window: settings.window,
     };
-    // Signs as a beginning: else nothing tells which window of an attack is the one.
-    for (at, sign) in signs.iter().enumerate() {
-        if *sign == Sign::Plus {
-            shared[at] = 0.3;
-            model
-                .weights
-                .iter_mut()
-                .for_each(|weights| weights[at] = 0.3);
+    // What is expected of each feature: data moves it as far as it must.
+    let total = |feature: usize, shared: f32, own: f32| {
+        scale[feature] * (prior[feature] + shared + own)
+    };
+    for weights in &mut model.weights {
+        for (feature, weight) in weights.iter_mut().enumerate() {
+            *weight = total(feature, 0.0, 0.0);
         }
     }
     let mut squares = vec![1e-3_f32; count];
@@ -139,20 +151,25 @@ pub fn fit(rows: &[&Row], signs: &[Sign], settings: &Settings) -> Model {
                     if std::mem::replace(&mut seen[feature], mark) == mark {
                         continue;
                     }
-                    let gradient = error;
+                    let gradient = error * scale[feature];
+                    if gradient == 0.0 {
+                        continue;
+                    }
                     squares[feature] += gradient * gradient;
                     shared[feature] -= settings.rate * gradient / squares[feature].sqrt();
                     let square = &mut squares_own[kind][feature];
                     *square += gradient * gradient;
                     own[kind][feature] -= 0.5 * settings.rate * gradient / square.sqrt();
-                    if signs[feature] == Sign::Plus {
-                        shared[feature] = shared[feature].max(0.0);
-                        own[kind][feature] = own[kind][feature].max(-shared[feature]);
-                    } else if signs[feature] == Sign::Minus {
-                        shared[feature] = shared[feature].min(0.0);
-                        own[kind][feature] = own[kind][feature].min(-shared[feature]);
-                    }
-                    model.weights[kind][feature] = shared[feature] + own[kind][feature];
+                    let (least, most) = match signs[feature] {
+                        Sign::Strong | Sign::Plus | Sign::Weak => (0.0, f32::MAX),
+                        Sign::Minus => (f32::MIN, 0.0),
+                        Sign::Free => (f32::MIN, f32::MAX),
+                    };
+                    let expected = prior[feature];
+                    shared[feature] = (shared[feature] + expected).clamp(least, most) - expected;
+                    let both = (shared[feature] + own[kind][feature] + expected).clamp(least, most);
+                    own[kind][feature] = both - expected - shared[feature];
+                    model.weights[kind][feature] = total(feature, shared[feature], own[kind][feature]);
                 }
             }
         }
@@ -160,7 +177,7 @@ pub fn fit(rows: &[&Row], signs: &[Sign], settings: &Settings) -> Model {
             shrink(&mut shared[feature], settings.pull, settings.sparse);
             for kind in 0..3 {
                 shrink(&mut own[kind][feature], settings.pull_kind, settings.sparse);
-                model.weights[kind][feature] = shared[feature] + own[kind][feature];
+                model.weights[kind][feature] = total(feature, shared[feature], own[kind][feature]);
             }
         }
     }

@@ -8,8 +8,12 @@ use crate::words::Words;
 /// In which direction a feature may weigh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
+    /// It can only add, and says much by itself.
+    Strong,
     /// It can only add.
     Plus,
+    /// It can only add, and says little by itself.
+    Weak,
     /// It can only take away.
     Minus,
     /// Training decides.
@@ -81,10 +85,11 @@ impl Sequences {
 
     fn add(&mut self, name: &str, elements: &[Element]) -> Result<(), String> {
         let (sign, name) = match name.split_at_checked(1) {
+            Some(("*", name)) => (Sign::Strong, name),
             Some(("+", name)) => (Sign::Plus, name),
+            Some(("?", name)) => (Sign::Weak, name),
             Some(("-", name)) => (Sign::Minus, name),
-            Some(("~", name)) => (Sign::Free, name),
-            _ => return Err(format!("`{name}` needs `+`, `-` or `~` before it")),
+            _ => return Err(format!("`{name}` needs `*`, `+`, `?` or `-` before it")),
         };
         let feature = self.feature(name, sign)?;
         for (nth, element) in elements.iter().enumerate() {
