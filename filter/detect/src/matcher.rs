@@ -274,7 +274,7 @@ impl<'p> Matcher<'p> {
         if word.before == word.after && matches!(word.before, b'`' | b'\'') {
             self.hit(shape::QUOTED, flags, start, end);
         }
-        if word.before == b'@' && word.after == b'.' && self.last_end.wrapping_add(1) == word.start
+        if word.before == b'@' && self.last_end.wrapping_add(1) == word.start
         {
             self.hit(shape::EMAIL, flags, start, end);
         }
