@@ -1,8 +1,8 @@
 //! How fast texts are looked at: megabytes a second per mix of texts, and the worst case against the average.
 //!
-//! `gatehold-bench-detect [FOLDER] [--search SECONDS]`: FOLDER holds `*.jsonl` with `kind`, `label`, `source` and
+//! `gatehold-bench-detect [FOLDER] [--only NAME] [--search SECONDS]`: FOLDER holds `*.jsonl` with `kind`, `label`, `source` and
 //! `text` or `tool`; without one the texts are made up. `--search` looks for a text that is slower to read than all
-//! that are known. Built for `wasm32-wasip1` it runs under `benches/micro/wasi.mjs`.
+//! that are known, `--only` times the mixes with this in their names. Built for `wasm32-wasip1` it runs under `benches/micro/wasi.mjs`.
 #![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 #![forbid(unsafe_code)]
 
@@ -24,11 +24,14 @@ const CLEAN: f64 = 200.0;
 fn main() -> Result<()> {
     let mut folder = None;
     let mut search = None;
+    let mut only: Option<String> = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         if argument == "--search" {
             let seconds = arguments.next().context("`--search` needs seconds")?;
             search = Some(Duration::from_secs(seconds.parse()?));
+        } else if argument == "--only" {
+            only = arguments.next();
         } else {
             folder = Some(PathBuf::from(argument));
         }
@@ -37,7 +40,7 @@ fn main() -> Result<()> {
     if let Some(time) = search {
         return hostile::search(&timer, time);
     }
-    let mixes = match &folder {
+    let mut mixes = match &folder {
         Some(folder) => texts::of_folder(folder)?,
         None => texts::made_up(),
     };
@@ -61,6 +64,9 @@ fn main() -> Result<()> {
     let average = bytes as f64 / spent.as_secs_f64() / 1e6;
     println!("{:34} {:>7} {:>9} {average:>8.0}", "all", "", bytes);
 
+    if only.is_some() {
+        return Ok(());
+    }
     let clean = texts::long(&mixes, 10 << 10);
     let once = timer.once(Kind::Result, &clean);
     println!(

@@ -8,7 +8,7 @@ use gatehold_detect::{Context, Kind, Pack, scan};
 use crate::texts::Mix;
 
 /// For one mix, at least.
-const AT_LEAST: Duration = Duration::from_millis(300);
+const AT_LEAST: Duration = Duration::from_millis(500);
 /// Runs of which the fastest counts.
 const RUNS: u32 = 5;
 

@@ -1,5 +1,9 @@
 //! What the bytes of a block are, one bit each.
 
+mod sixteen;
+
+use sixteen::sixteen;
+
 /// Bytes of a block.
 pub(super) const BLOCK: usize = 64;
 
@@ -11,38 +15,6 @@ pub(super) struct Masks {
     pub(super) upper: u64,
     pub(super) lower: u64,
     pub(super) digit: u64,
-    /// Spaces and control characters.
-    pub(super) space: u64,
-}
-
-const WORD: u8 = 1;
-const UPPER: u8 = 2;
-const LOWER: u8 = 4;
-const DIGIT: u8 = 8;
-const SPACE: u8 = 16;
-
-const KINDS: [u8; 256] = kinds();
-
-const fn kinds() -> [u8; 256] {
-    let mut table = [0; 256];
-    let mut byte = 0_u8;
-    loop {
-        #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
-        {
-            table[byte as usize] = match byte {
-                b'a'..=b'z' => WORD | LOWER,
-                b'A'..=b'Z' => WORD | UPPER,
-                b'0'..=b'9' => WORD | DIGIT,
-                b'_' => WORD,
-                0..=b' ' | 127 => SPACE,
-                _ => 0,
-            };
-        }
-        if byte == u8::MAX {
-            return table;
-        }
-        byte += 1;
-    }
 }
 
 impl Masks {
@@ -50,15 +22,48 @@ impl Masks {
     #[inline]
     pub(super) fn of(block: &[u8; BLOCK]) -> Self {
         let mut masks = Self::default();
-        for (place, byte) in block.iter().enumerate() {
-            let kind = KINDS.get(usize::from(*byte)).copied().unwrap_or(0);
-            let bit = |of: u8| u64::from(kind & of != 0) << place;
-            masks.word |= bit(WORD);
-            masks.upper |= bit(UPPER);
-            masks.lower |= bit(LOWER);
-            masks.digit |= bit(DIGIT);
-            masks.space |= bit(SPACE);
+        let (quarters, _) = block.as_chunks::<16>();
+        for (nth, quarter) in quarters.iter().enumerate() {
+            let of = sixteen(quarter);
+            let place = 16 * nth;
+            masks.word |= u64::from(of.word) << place;
+            masks.upper |= u64::from(of.upper) << place;
+            masks.lower |= u64::from(of.lower) << place;
+            masks.digit |= u64::from(of.digit) << place;
         }
         masks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BLOCK, Masks};
+
+    fn one_by_one(block: &[u8; BLOCK]) -> Masks {
+        let mask = |fits: fn(&u8) -> bool| {
+            let bits = block.iter().enumerate();
+            bits.fold(0, |mask, (place, byte)| {
+                mask | u64::from(fits(byte)) << place
+            })
+        };
+        Masks {
+            word: mask(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'),
+            upper: mask(u8::is_ascii_uppercase),
+            lower: mask(u8::is_ascii_lowercase),
+            digit: mask(u8::is_ascii_digit),
+        }
+    }
+
+    #[test]
+    fn every_byte_at_every_place() {
+        for first in 0..=u8::MAX {
+            for stride in [0_u8, 1, 7, 101] {
+                let mut block = [0; BLOCK];
+                for (nth, byte) in (0..).zip(&mut block) {
+                    *byte = first.wrapping_add(stride.wrapping_mul(nth));
+                }
+                assert_eq!(Masks::of(&block), one_by_one(&block), "{block:?}");
+            }
+        }
     }
 }
