@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use gatehold_detect::{Pack, PackError};
-use gatehold_detectors::{RuleError, UserRule, compile};
+use gatehold_detectors::{RuleError, UserRule, compile, with_rules};
 use gatehold_documents::{DetectorsDocument, Shadow};
 use gatehold_push::Resource;
 use gatehold_wire::{DETECTORS_TYPE_URL, push};
@@ -74,15 +74,16 @@ impl Detectors {
 /// As [`Detectors::resource`].
 pub fn in_force(document: Option<&DetectorsDocument>) -> Result<Pack, DetectorsError> {
     match document {
-        None => pack(None, &[]),
-        Some(document) => pack(document.pack.as_deref(), &document.rules),
+        None => Ok(compile(&[])?),
+        Some(document) => pack(document, document.pack.as_deref(), &document.rules),
     }
 }
 
 fn message(document: Option<&DetectorsDocument>) -> Result<push::Detectors, DetectorsError> {
     let shadow = document.and_then(|document| {
         let Shadow { pack: tried, rules } = document.shadow.as_ref()?;
-        Some(pack(tried.as_deref().or(document.pack.as_deref()), rules))
+        let file = tried.as_deref().or(document.pack.as_deref());
+        Some(pack(document, file, rules))
     });
     let shadow = shadow.transpose()?;
     let allowed = document.iter().flat_map(|document| &document.allow);
@@ -93,21 +94,34 @@ fn message(document: Option<&DetectorsDocument>) -> Result<push::Detectors, Dete
     })
 }
 
-/// The pack of the file, or that which ships, with the rules.
-fn pack(file: Option<&Path>, rules: &[UserRule]) -> Result<Pack, DetectorsError> {
-    let Some(path) = file else {
-        return Ok(compile(rules)?);
+/// The pack of the file, or that which ships, with these rules and the document's patterns on and off.
+fn pack(
+    document: &DetectorsDocument,
+    file: Option<&Path>,
+    rules: &[UserRule],
+) -> Result<Pack, DetectorsError> {
+    let mut pack = match file {
+        None => compile(rules)?,
+        Some(path) => with_rules(load(path)?, rules)?,
     };
+    for (names, on) in [(&document.on, true), (&document.off, false)] {
+        for name in names {
+            // The document names none that there is not.
+            let _ = pack.switch(name, on);
+        }
+    }
+    Ok(pack)
+}
+
+fn load(path: &Path) -> Result<Pack, DetectorsError> {
     let bytes = read(path).map_err(|error| DetectorsError::Read {
         path: path.to_owned(),
         error,
     })?;
-    let pack = Pack::load(&bytes).map_err(|error| DetectorsError::Load {
+    Pack::load(&bytes).map_err(|error| DetectorsError::Load {
         path: path.to_owned(),
         error,
-    })?;
-    let _ = rules;
-    Ok(pack)
+    })
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -143,6 +143,8 @@ pub(crate) fn compile(
             location: locate(entry.at, files),
             pack: spec.pack.clone(),
             rules: spec.rules.clone(),
+            on: spec.on.clone(),
+            off: spec.off.clone(),
             allow: spec.allow.clone(),
             shadow: spec.shadow.as_ref().map(|shadow| Shadow {
                 pack: shadow.pack.clone(),

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use gatehold_detectors::{RuleRole, UserRule, compile};
+use gatehold_detect::{Pack, patterns};
+use gatehold_detectors::{RuleRole, UserRule, with_rules};
 
 use crate::fields::{self, Fields};
 use crate::format;
-use crate::names::checked;
+use crate::names::{checked, unknown};
 use crate::problem::{At, Position, Report};
 use crate::suggest::excerpt;
 use crate::yaml::{Kind, Node, Value};
@@ -24,6 +25,8 @@ const MAX_WEIGHT: f64 = 50.0;
 pub(crate) struct DetectorsSpec {
     pub(crate) pack: Option<PathBuf>,
     pub(crate) rules: Vec<UserRule>,
+    pub(crate) on: Vec<String>,
+    pub(crate) off: Vec<String>,
     pub(crate) allow: Vec<[u8; 32]>,
     pub(crate) shadow: Option<ShadowSpec>,
 }
@@ -40,11 +43,16 @@ pub(crate) struct ShadowSpec {
 /// Reads the `spec`, and compiles the rules once to see that they can be.
 pub(crate) fn detectors(spec: &Node, report: &mut Report) -> Option<DetectorsSpec> {
     let what = "the `spec` of detectors";
-    let known = ["pack", "rules", "allow", "shadow"];
+    let known = ["pack", "rules", "patterns", "allow", "shadow"];
     let fields = Fields::new(spec, what, &known, report)?;
     let before = report.len();
     let pack = pack(&fields, report);
     let rules = rules(&fields, report);
+    let switched = fields.get("patterns").and_then(|node| {
+        let fields = Fields::new(node, "`patterns`", &["on", "off"], report)?;
+        Some(switches(&fields, report))
+    });
+    let (on, off) = switched.unwrap_or_default();
     let allow = fields.get("allow").map(|node| allow(node, report));
     let shadow = fields.get("shadow").and_then(|node| {
         let fields = Fields::new(node, "`shadow`", &["pack", "rules"], report)?;
@@ -75,6 +83,8 @@ pub(crate) fn detectors(spec: &Node, report: &mut Report) -> Option<DetectorsSpe
     Some(DetectorsSpec {
         pack,
         rules: values(&rules),
+        on,
+        off,
         allow: allow.unwrap_or_default(),
         shadow,
     })
@@ -83,6 +93,33 @@ pub(crate) fn detectors(spec: &Node, report: &mut Report) -> Option<DetectorsSpe
 fn pack(fields: &Fields<'_>, report: &mut Report) -> Option<PathBuf> {
     let node = fields.get("pack")?;
     fields::file(node, "`pack`", report)
+}
+
+/// Names of patterns of secrets that are turned on, and of those that are turned off.
+fn switches(fields: &Fields<'_>, report: &mut Report) -> (Vec<String>, Vec<String>) {
+    let known: Vec<&str> = patterns().collect();
+    let mut names = |name: &str| {
+        let texts = fields.get(name);
+        let texts = texts.map(|node| fields::texts(node, &format!("`{name}`"), report));
+        let mut texts = texts.unwrap_or_default();
+        texts.retain(|text| {
+            let is_known = known.contains(&text.value.as_str());
+            if !is_known {
+                unknown(text, "pattern", &known, report);
+            }
+            is_known
+        });
+        texts
+    };
+    let (on, off) = (names("on"), names("off"));
+    for text in &off {
+        if on.iter().any(|other| other.value == text.value) {
+            let message = format!("`{}` is turned on and off", text.value);
+            report.add(text.at, message, "remove one of them".to_owned());
+        }
+    }
+    let values = |texts: Vec<At<String>>| texts.into_iter().map(|text| text.value).collect();
+    (values(on), values(off))
 }
 
 /// The rules of the field `rules`, each with the place of its pattern.
@@ -232,7 +269,8 @@ fn check(rules: &[At<UserRule>], report: &mut Report) {
         return;
     }
     let values: Vec<UserRule> = rules.iter().map(|rule| rule.value.clone()).collect();
-    if let Err(error) = compile(&values) {
+    // The pack that ships takes long to compile, and says nothing about the rules.
+    if let Err(error) = with_rules(Pack::default(), &values) {
         let rule = rules.iter().find(|rule| rule.value.name == error.name);
         let at = rule.or(rules.first()).map(|rule| rule.at);
         report.add(at.unwrap_or_default(), error.to_string(), None);

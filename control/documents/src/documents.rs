@@ -162,6 +162,10 @@ pub struct DetectorsDocument {
     pub pack: Option<PathBuf>,
     /// Rules of one's own. They compile.
     pub rules: Vec<UserRule>,
+    /// Patterns of secrets and personal data that are looked for although they are off by default.
+    pub on: Vec<String>,
+    /// Patterns of secrets and personal data that are not looked for.
+    pub off: Vec<String>,
     /// SHA-256 of texts that are never flagged.
     pub allow: Vec<[u8; 32]>,
     /// What is tried beside, and only logged.

@@ -100,6 +100,7 @@ spec:
   rules:
     - { name: hosts, pattern: "corp.example", weight: 2.5 }
     - { name: badge, pattern: "EMP-[0-9]{6}", means: personal }
+  patterns: { on: [email], off: [card, iban] }
   allow: ["sha256:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eff"]
   shadow:
     pack: /etc/gatehold/next.pack
@@ -177,6 +178,10 @@ fn a_shadow_has_the_rules_in_force_unless_it_has_its_own() {
     let mut digest: [u8; 32] = std::array::from_fn(|at| at as u8);
     digest[31] = 0xff;
     assert_eq!(detectors.allow, [digest]);
+    assert_eq!(
+        (detectors.on.join(" "), detectors.off.join(" ")),
+        ("email".to_owned(), "card iban".to_owned())
+    );
 }
 
 #[test]

@@ -28,6 +28,7 @@ const RULES: &[(&str, &[&str])] = &[
     (
         "gatehold-documents",
         &[
+            "gatehold-detect",
             "gatehold-detectors",
             "gatehold-engine",
             "gatehold-identity",

@@ -170,6 +170,39 @@ fn rules() {
 }
 
 #[test]
+fn patterns() {
+    detectors(
+        "  patterns: { on: [email], off: [card, iban] }\n",
+        expect![[r#"
+            valid
+        "#]],
+    );
+    detectors(
+        "  patterns: { on: [emial, card], off: [card], never: [] }\n",
+        expect![[r#"
+            a.yaml:15:20: there is no pattern `emial`
+                did you mean `email`?
+            a.yaml:15:40: `card` is turned on and off
+                remove one of them
+            a.yaml:15:47: `patterns` has no field `never`
+                use one of `on`, `off`
+            3 problems; nothing was changed
+        "#]],
+    );
+}
+
+#[test]
+fn patterns_of_rules() {
+    detectors(
+        "  rules:\n    - { name: good, pattern: x }\n    - { name: bad, pattern: 'a(b' }\n",
+        expect![[r#"
+            a.yaml:17:29: rule `bad`: `a(b` is no regular expression, at character 2: unclosed group; correct it (look-around and back-references do not exist here)
+            1 problem; nothing was changed
+        "#]],
+    );
+}
+
+#[test]
 fn allowed_texts() {
     let good = "0123456789abcdef".repeat(4);
     detectors(
