@@ -11,8 +11,9 @@ use crate::words::Words;
 const WORDS: &str = include_str!("../rules/words.txt");
 const PATTERNS: &str = include_str!("../rules/patterns.txt");
 const WEIGHTS: &str = include_str!("../rules/weights.tsv");
-/// Words over which features add up.
-const WINDOW: u32 = 64;
+/// Words over which features add up, by kind: what is hidden in data is close together, what an agent was talked
+/// into is long.
+pub const WINDOWS: [u32; 3] = [40, 128, 256];
 
 /// Everything that can be looked for, before it is known what it weighs.
 #[derive(Debug)]
@@ -139,7 +140,7 @@ impl Draft {
         }
         let parts = Parts {
             name: name.to_owned(),
-            window: WINDOW,
+            windows: WINDOWS,
             classes: u16::try_from(self.words.len()).unwrap_or(u16::MAX),
             paired: self.paired,
             lexicon: self.words.lexicon(),
