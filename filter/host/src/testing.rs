@@ -18,6 +18,7 @@ use prost::Message as _;
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::detection::Detectors;
 use crate::exchange::Exchange;
 use crate::host::{Direction, Flow, HeaderPairs, Host, HostError, Level, LocalReply, RootHost};
 use crate::metrics::Metrics;
@@ -405,11 +406,29 @@ pub(crate) fn server_resource(name: &str, path: &str, hosts: &[&str]) -> push::S
     }
 }
 
-/// The pack that ships, compiled once.
+/// A pack that flags `ignore … instructions`, whatever it is that ships, and the secrets that are known to all.
 pub(crate) fn pack() -> &'static [u8] {
-    static PACK: LazyLock<Vec<u8>> =
-        LazyLock::new(|| gatehold_detectors::compile(&[]).unwrap().to_bytes());
+    static PACK: LazyLock<Vec<u8>> = LazyLock::new(|| pack_of("override.instructions"));
     &PACK
+}
+
+/// A pack that flags whatever has this feature.
+pub(crate) fn pack_of(feature: &str) -> Vec<u8> {
+    let weights = gatehold_detectors::Weights {
+        features: [(feature.to_owned(), [3000; 3])].into(),
+        thresholds: [2000; 3],
+    };
+    let draft = gatehold_detectors::Draft::shipped().unwrap();
+    let pack = draft.pack("test", &weights, Vec::new()).unwrap();
+    pack.to_bytes()
+}
+
+/// The detectors of all tests.
+pub(crate) fn detectors() -> push::Detectors {
+    push::Detectors {
+        pack: pack().to_vec(),
+        ..push::Detectors::default()
+    }
 }
 
 /// A compiled server.
@@ -419,12 +438,26 @@ pub(crate) fn server(name: &str, path: &str, hosts: &[&str]) -> Server {
 
 /// A worker with the server `crm` at `/crm/mcp` in force.
 pub(crate) fn worker(host: &FakeHost, config: &str) -> Rc<Worker> {
+    worker_with(host, config, server_resource("crm", "/crm/mcp", &[]), None)
+}
+
+/// A worker with this server in force, and these detectors.
+pub(crate) fn worker_with(
+    host: &FakeHost,
+    config: &str,
+    server: push::Server,
+    detectors: Option<push::Detectors>,
+) -> Rc<Worker> {
     let config = Config::parse(config.as_bytes()).unwrap();
     let metrics = Metrics::define(host).unwrap();
     let worker = Worker::new(config, metrics, "node".into());
     let mut catalog = Catalog::default();
-    catalog.insert_server(server("crm", "/crm/mcp", &[]));
+    catalog.insert_server(Server::new(server, "v1".into()).unwrap());
     catalog.insert_issuer("v1".into(), issuer());
+    if let Some(detectors) = detectors {
+        let detectors = Detectors::new(&detectors, "v1".into()).unwrap();
+        catalog.insert_detectors("detectors", detectors);
+    }
     *worker.snapshot.borrow_mut() = Some(Rc::new(catalog.snapshot()));
     Rc::new(worker)
 }

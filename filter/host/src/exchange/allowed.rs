@@ -41,9 +41,9 @@ pub(super) struct Allowed {
     /// Whom to tell of the definitions of tools that pass; nobody where no approval depends on them.
     pub(super) watched: Option<Rc<Worker>>,
     /// What detection looks at answers with, and what it has seen.
-    pub(super) watch: Watch,
+    pub(super) watch: Box<Watch>,
     /// What is forgotten when it runs, because people have approved it.
-    pub(super) settles: Option<Taint>,
+    pub(super) settles: Option<Box<Taint>>,
 }
 
 /// One message that went on.

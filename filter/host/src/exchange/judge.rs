@@ -205,8 +205,8 @@ struct Verdict {
     /// The body without its secrets.
     redacted: Option<Vec<u8>>,
     /// What is forgotten when it runs, because people have approved it.
-    settles: Option<Taint>,
-    watch: Watch,
+    settles: Option<Box<Taint>>,
+    watch: Box<Watch>,
 }
 
 fn message(
@@ -265,7 +265,7 @@ fn message(
         .redacted(body, &message, repeats)
         .map_err(|seen| Refusal::unredacted(message.id(), &seen))?;
     watched.keep().map_err(Refusal::from)?;
-    let settles = watched.settled();
+    let settles = watched.settled().map(Box::new);
     let watch = Watch::new(worker, watched.text());
     let poll = match &message {
         Message::Request(request) => polling::poll(&endpoint.server, caller, request),

@@ -362,7 +362,7 @@ impl Exchange {
         worker.metrics.refused(host, class);
         match class {
             Refused::Hidden | Refused::Policy | Refused::Detection => {
-                worker.metrics.add(host, Counter::Denied, 1)
+                worker.metrics.add(host, Counter::Denied, 1);
             }
             Refused::Approval => worker.metrics.add(host, Counter::Held, 1),
             _ => {}

@@ -78,20 +78,27 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(worker: &Rc<Worker>, request: &[u8]) -> Self {
-        Self {
+    pub(super) fn new(worker: &Rc<Worker>, request: &[u8]) -> Box<Self> {
+        Box::new(Self {
             worker: Rc::clone(worker),
             request: request.get(..MAX_REQUEST).unwrap_or(request).to_vec(),
             carry: None,
             observed: Observed::default(),
             taint: None,
             listed: Vec::new(),
-        }
+        })
     }
 
     /// From now on texts that are cut over several events are read as one.
     pub(super) fn begin_stream(&mut self) {
         self.carry = Some(String::new());
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            request: &self.request,
+            ..Context::default()
+        }
     }
 
     /// Notes what a message without findings has said.
@@ -201,7 +208,14 @@ impl Allowed {
         };
         let text = part.unwrap_or(message);
         self.watch.observed.bytes = self.watch.observed.bytes.saturating_add(text.len());
-        let seen = self.seen(&detectors, &way, text);
+        let mut seen = self.seen(&detectors, &way, text);
+        let together = match seen.is_something() {
+            true => None,
+            false => self.seen_together(&detectors, &way, message),
+        };
+        // What is not there but with what has gone already cannot be taken out.
+        let is_whole = part.is_none() && together.is_none();
+        seen = together.unwrap_or(seen);
         if seen.is_nothing() {
             if at.is_none() {
                 self.watch.carry_on(message);
@@ -223,13 +237,10 @@ impl Allowed {
         if action == Action::Block {
             looked = self.withhold(message, at, id, &seen.names());
         } else if injection || secrets {
-            let context = Context {
-                request: &self.watch.request,
-                ..Context::default()
-            };
+            let looked_at = (way.kind, self.watch.context());
             let unwanted = Unwanted { injection, secrets };
-            let redact = || detectors.redacted((way.kind, context), text, &seen.verdict, unwanted);
-            looked = match part.is_none().then(redact).flatten() {
+            let redact = || detectors.redacted(looked_at, text, &seen.verdict, unwanted);
+            looked = match is_whole.then(redact).flatten() {
                 Some(new) => Looked::Redacted(new),
                 None => {
                     action = Action::Block;
@@ -242,25 +253,24 @@ impl Allowed {
     }
 
     fn seen(&self, detectors: &Detectors, way: &Way, text: &[u8]) -> Seen {
-        let context = Context {
-            request: &self.watch.request,
-            ..Context::default()
-        };
-        let carry = self.watch.carry.as_deref().unwrap_or_default();
-        let mut seen = match carry.len() {
-            0 => detectors.look(way.kind, context, text),
-            skip => {
-                let joint = [carry.as_bytes(), text].concat();
-                let seen = detectors.look(way.kind, context, &joint);
-                // What was in earlier events alone was told then.
-                seen.moved(|span| {
-                    let end = span.end.checked_sub(skip).filter(|end| *end > 0)?;
-                    Some(span.start.saturating_sub(skip)..end)
-                })
-            }
-        };
+        let mut seen = detectors.look(way.kind, self.watch.context(), text);
         seen.leave(way.injection != Action::Off, way.secrets != Action::Off);
         seen
+    }
+
+    /// What is seen in the end of earlier events and this one, read as one text without what is around them: the
+    /// places are unknown.
+    fn seen_together(&self, detectors: &Detectors, way: &Way, message: &[u8]) -> Option<Seen> {
+        let carry = self
+            .watch
+            .carry
+            .as_ref()
+            .filter(|carry| !carry.is_empty())?;
+        let text = [carry.as_str(), &said(message)].concat();
+        let mut seen = detectors.look(way.kind, self.watch.context(), text.as_bytes());
+        seen.leave(way.injection != Action::Off, way.secrets != Action::Off);
+        let seen = seen.moved(|span| (span.end > carry.len()).then_some(0..message.len()));
+        (!seen.is_nothing()).then_some(seen)
     }
 
     fn way(&self, at: Option<usize>) -> Way {

@@ -164,7 +164,7 @@ impl<'a> Watched<'a> {
     /// Whether what is said must not go on, and what was seen.
     pub(super) fn blocks(&self) -> Option<String> {
         let seen = self.looked()?;
-        (self.action(seen) == Action::Block).then(|| seen.names())
+        (self.action(&seen) == Action::Block).then(|| seen.names())
     }
 
     /// Judges what policy lets pass, or lets wait: adds the approval that is needed for what was seen.
@@ -218,8 +218,8 @@ impl<'a> Watched<'a> {
     /// What an approver is told.
     pub(super) fn told(&self) -> Vec<Finding> {
         let mut observed = Observed::default();
-        if let Some(seen) = self.said.seen.get() {
-            observed.add(Kind::Argument, "", &self.placed(seen), Action::Log);
+        if let (Some(_), Some(seen)) = (self.said.seen.get(), self.looked()) {
+            observed.add(Kind::Argument, "", &self.placed(&seen), Action::Log);
         }
         let mut told = observed.findings;
         if let (true, Some(Some(taint))) = (self.is_tainted.get(), self.taint.get()) {
@@ -230,19 +230,16 @@ impl<'a> Watched<'a> {
 
     /// Tells event and metrics what was seen.
     pub(super) fn report(&self, draft: &mut Draft) {
-        let Some(seen) = self.said.seen.get() else {
+        if self.said.seen.get().is_none() {
             return;
-        };
+        }
+        let seen = self.looked().unwrap_or_default();
         let mut observed = Observed {
             bytes: self.said.text.len(),
             ..Observed::default()
         };
-        observed.add(
-            Kind::Argument,
-            "",
-            &self.placed(seen),
-            self.action(seen).max(Action::Log),
-        );
+        let action = self.action(&seen).max(Action::Log);
+        observed.add(Kind::Argument, "", &self.placed(&seen), action);
         self.worker.metrics.observed(self.host, &observed);
         if !seen.verdict.secrets.is_empty() {
             draft.forget_arguments();
@@ -311,7 +308,8 @@ impl<'a> Watched<'a> {
         Ok(Some([before, &new, after].concat()))
     }
 
-    fn looked(&self) -> Option<&Seen> {
+    /// What is seen of what anybody wants to know.
+    fn looked(&self) -> Option<Seen> {
         let Actions {
             arguments,
             secrets_in_arguments,
@@ -319,7 +317,15 @@ impl<'a> Watched<'a> {
         } = self.actions;
         let looks = arguments != Action::Off || secrets_in_arguments != Action::Off;
         let seen = looks.then(|| self.said.seen()).flatten()?;
-        Some(seen).filter(|seen| seen.is_something())
+        if seen.is_nothing() {
+            return None;
+        }
+        let mut seen = seen.clone();
+        seen.leave(
+            arguments != Action::Off,
+            secrets_in_arguments != Action::Off,
+        );
+        Some(seen)
     }
 
     fn action(&self, seen: &Seen) -> Action {

@@ -1,6 +1,7 @@
 //! The state machine against the in-memory host.
 
 mod batches;
+mod detection;
 mod requests;
 mod responses;
 mod sessions;
