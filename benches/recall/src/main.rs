@@ -180,6 +180,10 @@ fn main() -> Result<()> {
         let mut flagged = Vec::new();
         for row in &rows {
             let verdict = gatehold_detect::scan(&shipped, row.kind, gatehold_detect::Context::default(), &row.text);
+            if option("verbose", 0.0) > 0.0 {
+                let names: Vec<_> = verdict.findings.iter().map(|it| format!("{}{:+.1}", it.feature, it.weight)).collect();
+                println!("{} {} {:.2} {}", if verdict.flagged == row.attack { "ok" } else { "WRONG" }, row.id, verdict.score, names.join(" "));
+            }
             flagged.push((row, f32::from(u8::from(verdict.flagged))));
         }
         for kind in Kind::ALL {
