@@ -274,8 +274,7 @@ impl<'p> Matcher<'p> {
         if word.before == word.after && matches!(word.before, b'`' | b'\'') {
             self.hit(shape::QUOTED, flags, start, end);
         }
-        if word.before == b'@' && self.last_end.wrapping_add(1) == word.start
-        {
+        if word.before == b'@' && self.last_end.wrapping_add(1) == word.start {
             self.hit(shape::EMAIL, flags, start, end);
         }
         if is(flag::DIGIT) && !is(flag::LOWER | flag::UPPER | flag::CAMEL) && word.length >= 6 {
@@ -301,35 +300,14 @@ impl<'p> Matcher<'p> {
     }
 }
 
-impl Sink for Matcher<'_> {
-    fn hidden(&mut self, run: Range<usize>, carried: &[u8]) {
-        let (start, end) = (self.offset(run.start), self.span_end(run.end));
-        self.event(shape::HIDDEN, start, end);
-        self.carried(run, carried);
-    }
-
-    fn knows(&self, hash: Hash) -> bool {
-        !self.pack.lexicon.tags(hash).is_empty()
-    }
-
-    fn word(&mut self, text: &[u8], word: &Word) {
-        if word.start < self.told {
-            return;
-        }
-        if word.flags & flag::SYMBOLS != 0 {
-            self.symbols(text, word);
-            return;
-        }
-        if word.length >= views::MIN_BLOB && self.blob(text, word) {
+impl Matcher<'_> {
+    /// A word that is known, or not just a word.
+    fn odd_word(&mut self, text: &[u8], word: &Word, tags: &[Tag]) {
+        let coded = word.flags & (flag::DIGIT | flag::CAMEL) != 0;
+        if word.length >= views::MIN_BLOB && coded && self.blob(text, word) {
             return;
         }
         self.position += u32::from(word.step);
-        let pack = self.pack;
-        let tags: &[Tag] = if word.length <= words::MAX_WORD {
-            pack.lexicon.tags(word.hash)
-        } else {
-            &[]
-        };
         let (start, end) = (self.offset(word.start), self.span_end(word.end));
         self.current = Recent {
             position: self.position,
@@ -348,5 +326,47 @@ impl Sink for Matcher<'_> {
                 _ => {}
             }
         }
+    }
+}
+
+impl Sink for Matcher<'_> {
+    fn hidden(&mut self, run: Range<usize>, carried: &[u8]) {
+        let (start, end) = (self.offset(run.start), self.span_end(run.end));
+        self.event(shape::HIDDEN, start, end);
+        self.carried(run, carried);
+    }
+
+    fn knows(&self, hash: Hash) -> bool {
+        !self.pack.lexicon.tags(hash).is_empty()
+    }
+
+    #[inline]
+    fn word(&mut self, text: &[u8], word: &Word) {
+        if word.start < self.told {
+            return;
+        }
+        if word.flags & flag::SYMBOLS != 0 {
+            self.symbols(text, word);
+            return;
+        }
+        let pack = self.pack;
+        let tags: &[Tag] = if word.length <= words::MAX_WORD {
+            pack.lexicon.tags(word.hash)
+        } else {
+            &[]
+        };
+        // Nothing but small letters, and nothing known: what most words are.
+        if tags.is_empty()
+            && word.flags & !(flag::LOWER | flag::START) == 0
+            && matches!(word.length, 2..views::MIN_BLOB)
+            && !matches!(word.before, b'@' | b'`' | b'\'')
+            && self.tools.is_empty()
+        {
+            self.position += u32::from(word.step);
+            self.last_end = word.end;
+            self.views.end_row();
+            return;
+        }
+        self.odd_word(text, word, tags);
     }
 }

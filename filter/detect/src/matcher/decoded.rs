@@ -46,6 +46,12 @@ impl Views {
         self.turned = 0;
     }
 
+    /// A word that is part of no row.
+    #[inline]
+    pub(super) fn end_row(&mut self) {
+        self.row.reset();
+    }
+
     fn may_look(&self) -> bool {
         self.depth < views::DEPTH && self.budget > 0
     }

@@ -56,28 +56,52 @@ impl Encoding {
         hex.chain(base32)
             .chain((0..4).map(Self::Base64))
             .find(|encoding| {
-                PROBES.into_iter().any(|from| {
-                    let probe = run.get(from..).map(|run| encoding.decode(run, PROBE).0);
-                    probe.is_some_and(|probe| is_packed(&probe) || is_text(probe))
-                })
+                PROBES
+                    .into_iter()
+                    .take_while(|from| from + 16 <= run.len())
+                    .any(|from| run.get(from..).is_some_and(|run| encoding.fits(run)))
             })
+    }
+
+    /// Whether the run begins with what can be read, or was packed.
+    fn fits(self, run: &[u8]) -> bool {
+        let mut probe = [0; PROBE];
+        let mut filled = 0;
+        self.bytes(run, |byte| {
+            if let Some(place) = probe.get_mut(filled) {
+                *place = byte;
+                filled += 1;
+            }
+            filled < PROBE
+        });
+        let probe = probe.get(..filled).unwrap_or_default();
+        filled >= 9 && (is_packed(probe) || is_readable(probe) || is_wide(probe))
     }
 
     /// At most `most` bytes, and how much of the run they were made of.
     fn decode(self, run: &[u8], most: usize) -> (Vec<u8>, usize) {
+        let mut decoded = Vec::new();
+        let end = self.bytes(run, |byte| {
+            decoded.push(byte);
+            decoded.len() < most
+        });
+        let padding = run.get(end..).unwrap_or_default();
+        let padding = padding.iter().take(6).take_while(|byte| **byte == b'=');
+        (decoded, end + padding.count())
+    }
+
+    /// Gives each byte until no more is wanted; how much of the run was read.
+    #[inline]
+    fn bytes(self, run: &[u8], mut more: impl FnMut(u8) -> bool) -> usize {
         let (skip, bits, value): (_, _, fn(u8) -> Option<u8>) = match self {
             Self::Base64(skip) => (skip, 6, six),
             Self::Base32 => (0, 5, five),
             Self::Hex(skip) => (skip, 4, four),
         };
-        let mut decoded = Vec::new();
         let mut at = skip;
         let mut end = skip;
         let (mut buffer, mut filled) = (0_u32, 0);
         while let Some(byte) = run.get(at) {
-            if decoded.len() >= most {
-                break;
-            }
             let Some(value) = value(*byte) else {
                 match gap(run.get(at..).unwrap_or_default()) {
                     Some(length) => at += length,
@@ -91,12 +115,13 @@ impl Encoding {
             filled += bits;
             if filled >= 8 {
                 filled -= 8;
-                decoded.extend(u8::try_from((buffer >> filled) & 0xFF));
+                let byte = u8::try_from((buffer >> filled) & 0xFF).unwrap_or(0);
+                if !more(byte) {
+                    break;
+                }
             }
         }
-        let padding = run.get(end..).unwrap_or_default();
-        let padding = padding.iter().take(6).take_while(|byte| **byte == b'=');
-        (decoded, end + padding.count())
+        end
     }
 }
 
@@ -119,8 +144,10 @@ fn count(run: &[u8], fits: fn(u8) -> bool) -> usize {
     run.iter().take(16).take_while(|byte| fits(**byte)).count()
 }
 
-fn is_text(probe: Vec<u8>) -> bool {
-    probe.len() >= 9 && is_readable(&narrow(probe))
+/// Text of two bytes a character.
+fn is_wide(probe: &[u8]) -> bool {
+    let zeros = probe.iter().filter(|byte| **byte == 0).count();
+    zeros * 2 + 1 >= probe.len() && is_readable(&narrow(probe.to_vec()))
 }
 
 fn is_sign(byte: u8) -> bool {

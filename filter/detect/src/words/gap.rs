@@ -26,14 +26,6 @@ impl Gap {
     pub(crate) fn begin() -> Self {
         Self {
             starts: true,
-            ..Self::after_word()
-        }
-    }
-
-    #[inline]
-    pub(super) fn after_word() -> Self {
-        Self {
-            starts: false,
             step: 1,
             before: 0,
             symbols: Hasher::default(),
@@ -41,6 +33,15 @@ impl Gap {
             start: 0,
             stop: false,
         }
+    }
+
+    /// A word was told, before which the symbols were flushed.
+    #[inline]
+    pub(super) fn after_word(&mut self) {
+        self.starts = false;
+        self.step = 1;
+        self.before = 0;
+        self.stop = false;
     }
 }
 
@@ -88,6 +89,7 @@ impl<S: Sink> Reader<'_, '_, S> {
         if !matches!(byte, b'"' | b',' | b'\'') {
             if self.gap.count == 0 {
                 self.gap.start = at;
+                self.gap.symbols = Hasher::default();
             }
             self.gap.symbols.push(byte);
             self.gap.count += 1;
@@ -117,6 +119,5 @@ impl<S: Sink> Reader<'_, '_, S> {
             self.sink.word(self.text, &word);
         }
         self.gap.count = 0;
-        self.gap.symbols = Hasher::default();
     }
 }

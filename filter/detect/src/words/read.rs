@@ -1,7 +1,7 @@
 //! The loop over plain text.
 
 use super::masks::{BLOCK, Masks};
-use super::{Gap, Reader, Sink, Word};
+use super::{Reader, Sink, Word};
 use crate::flag::{CAMEL, DIGIT, LOWER, START, UNDERSCORE, UPPER};
 use crate::hash::{Hash, Hasher};
 
@@ -169,7 +169,7 @@ impl<S: Sink> Reader<'_, '_, S> {
             after,
             step: self.gap.step,
         };
-        self.gap = Gap::after_word();
+        self.gap.after_word();
         self.sink.word(self.text, &word);
     }
 

@@ -1,6 +1,6 @@
 //! Words that are read character by character, because something in them is not plain ASCII.
 
-use super::{Gap, Reader, Sink, Word};
+use super::{Reader, Sink, Word};
 use crate::Folded;
 use crate::flag::{CAMEL, DIGIT, DISGUISED, LOWER, START, UNDERSCORE, UPPER};
 use crate::hash::Hasher;
@@ -118,7 +118,7 @@ impl<S: Sink> Reader<'_, '_, S> {
             after,
             step: self.gap.step,
         };
-        self.gap = Gap::after_word();
+        self.gap.after_word();
         self.sink.word(self.text, &word);
     }
 

@@ -1,6 +1,6 @@
 //! Scripts that are written without spaces.
 
-use super::{Gap, Reader, Sink, Word};
+use super::{Reader, Sink, Word};
 use crate::flag::{LOWER, START};
 use crate::hash::Hasher;
 
@@ -58,7 +58,7 @@ impl<S: Sink> Reader<'_, '_, S> {
             self.sink.word(self.text, &word);
         }
         if count >= MOST {
-            self.gap = Gap::after_word();
+            self.gap.after_word();
         }
     }
 }
