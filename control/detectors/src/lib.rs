@@ -4,22 +4,25 @@
 mod patterns;
 mod shipped;
 mod unicode;
+mod user;
 mod words;
 
 use gatehold_detect::Pack;
 pub use patterns::Sign;
-pub use shipped::{Draft, Weights};
+pub use shipped::{Draft, WINDOWS, Weights};
 pub use unicode::fold;
+pub use user::with_rules;
 
 /// The pack that ships, with the rules of a user added.
 ///
 /// # Errors
 /// A rule cannot be compiled; the message says which and why.
-pub fn compile(_rules: &[UserRule]) -> Result<Pack, RuleError> {
-    shipped::pack(Vec::new()).map_err(|error| RuleError {
+pub fn compile(rules: &[UserRule]) -> Result<Pack, RuleError> {
+    let pack = shipped::pack(Vec::new()).map_err(|error| RuleError {
         name: "shipped".to_owned(),
         reason: error.to_string(),
-    })
+    })?;
+    with_rules(pack, rules)
 }
 
 /// Where a text of `rules/` cannot be read.

@@ -2,7 +2,7 @@
 
 use crate::bytes::{Reader, Writer};
 use crate::hash::Hash;
-use crate::{Fold, Kind, lexicon::Lexicon};
+use crate::{Fold, Kind, Rules, lexicon::Lexicon};
 
 /// Changes whenever older filters could not read what is written.
 const FORMAT: u32 = 1;
@@ -15,8 +15,8 @@ pub(crate) const NO_FEATURE: u16 = u16::MAX;
 pub struct Pack {
     /// Name of what it was compiled from, for events: "2026.11".
     pub name: String,
-    /// Words over which features add up.
-    pub(crate) window: u32,
+    /// By kind: words over which features add up.
+    pub(crate) windows: [u32; 3],
     pub(crate) lexicon: Lexicon,
     pub(crate) classes: u16,
     pub(crate) paired: u16,
@@ -32,7 +32,7 @@ pub struct Pack {
     /// How characters beyond ASCII read.
     pub(crate) fold: Fold,
     /// The user's rules; see `user`.
-    pub(crate) user: Vec<u8>,
+    pub(crate) user: Rules,
 }
 
 /// One way of a word to carry a sequence on.
@@ -80,8 +80,8 @@ pub struct Tag {
 pub struct Parts {
     /// Name of the whole.
     pub name: String,
-    /// Words over which features add up.
-    pub window: u32,
+    /// By kind: words over which features add up.
+    pub windows: [u32; 3],
     /// How many classes there are.
     pub classes: u16,
     /// How many of them, from the first, make pairs; at most 255.
@@ -100,7 +100,7 @@ pub struct Parts {
     pub thresholds: [i32; 3],
     /// How characters beyond ASCII read.
     pub fold: Fold,
-    /// Bytes of the user's rules.
+    /// Bytes of the user's rules, see [`Rules::to_bytes`]; none for none.
     pub user: Vec<u8>,
 }
 
@@ -131,7 +131,7 @@ impl Pack {
         }
         let pack = Self {
             name: parts.name,
-            window: parts.window,
+            windows: parts.windows,
             lexicon: Lexicon::build(&parts.lexicon),
             classes: parts.classes,
             paired: parts.paired,
@@ -141,7 +141,7 @@ impl Pack {
             pairs,
             thresholds: parts.thresholds,
             fold: parts.fold,
-            user: parts.user,
+            user: Rules::load(&parts.user)?,
         };
         pack.check()?;
         Ok(pack)
@@ -172,7 +172,7 @@ impl Pack {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         Some(Self {
             name: reader.text()?,
-            window: reader.u32()?,
+            windows: [reader.u32()?, reader.u32()?, reader.u32()?],
             lexicon: Lexicon::read(reader)?,
             classes: reader.u16()?,
             paired: reader.u16()?,
@@ -196,7 +196,7 @@ impl Pack {
             pairs: reader.list(Reader::u16)?,
             thresholds: [reader.i32()?, reader.i32()?, reader.i32()?],
             fold: Fold::load(reader.blob()?).ok()?,
-            user: reader.blob()?.to_vec(),
+            user: Rules::load(reader.blob()?).ok()?,
         })
     }
 
@@ -206,7 +206,7 @@ impl Pack {
         writer.raw(MAGIC);
         writer.u32(FORMAT);
         writer.text(&self.name);
-        writer.u32(self.window);
+        self.windows.iter().for_each(|words| writer.u32(*words));
         self.lexicon.write(&mut writer);
         writer.u16(self.classes);
         writer.u16(self.paired);
@@ -229,8 +229,30 @@ impl Pack {
         writer.list(&self.pairs, |writer, feature| writer.u16(*feature));
         self.thresholds.iter().for_each(|sum| writer.i32(*sum));
         writer.blob(&self.fold.to_bytes());
-        writer.blob(&self.user);
+        writer.blob(&self.user.to_bytes());
         writer.finish()
+    }
+
+    /// Turns a pattern of secrets on or off, such as `email`, which is off unless it is turned on. Whether there is
+    /// one of this name.
+    pub fn switch(&mut self, pattern: &str, on: bool) -> bool {
+        self.user.switch(pattern, on)
+    }
+
+    /// The pack with these rules of a user instead of those that it had.
+    #[must_use]
+    pub fn with_rules(self, user: Rules) -> Self {
+        Self { user, ..self }
+    }
+
+    /// The rules of a user.
+    pub fn rules(&self) -> &Rules {
+        &self.user
+    }
+
+    /// How characters beyond ASCII read.
+    pub fn fold(&self) -> &Fold {
+        &self.fold
     }
 
     /// The sum from which on texts of the kind are flagged, in thousandths of log odds.
@@ -251,11 +273,16 @@ impl Pack {
         let classes = usize::from(self.classes);
         let features = self.features.len();
         let known = |feature: u16| feature == NO_FEATURE || usize::from(feature) < features;
-        if self.window == 0 || self.window > 1 << 16 {
-            return Err(PackError::Damaged("window"));
+        if self
+            .windows
+            .iter()
+            .any(|words| *words == 0 || *words > 1 << 16)
+        {
+            return Err(PackError::Damaged("windows"));
         }
         let paired = usize::from(self.paired);
-        if paired > classes || paired > 255 || self.steps.len() != classes || self.states > 1 << 16 {
+        if paired > classes || paired > 255 || self.steps.len() != classes || self.states > 1 << 16
+        {
             return Err(PackError::Damaged("classes"));
         }
         if features >= usize::from(NO_FEATURE) {

@@ -5,12 +5,14 @@ use std::ops::Range;
 use crate::hash::Hash;
 use crate::matcher::Matcher;
 use crate::score::Fired;
-use crate::secrets::{self, Secrets};
+use crate::secrets::Secrets;
+use crate::user::Search;
 use crate::words::{Gap, Sink, Word, words};
 use crate::{Finding, Kind, MAX_FINDINGS, Pack, Verdict};
 
-/// Most bytes without a space that are kept until the rest of a word arrives.
-const MAX_CARRY: usize = 4096;
+/// Bytes that are read at once. Where a piece ends depends on the text alone, never on how it was fed, so that
+/// nothing else does either.
+const PIECE: usize = 16 << 10;
 
 /// What is known beside the text.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,12 +30,13 @@ pub struct Scan<'p> {
     kind: Kind,
     matcher: Matcher<'p>,
     gap: Gap,
-    /// The end of the last piece, from which on a word may go on in the next.
-    carry: Vec<u8>,
-    /// Bytes before the carry.
+    /// What is not yet a piece.
+    pending: Vec<u8>,
+    /// Bytes before that.
     before: usize,
     findings: Vec<Finding>,
     secrets: Secrets,
+    rules: Search<'p>,
 }
 
 /// Hands words to all who look for something.
@@ -64,59 +67,60 @@ impl<'p> Scan<'p> {
             kind,
             matcher: Matcher::new(pack, kind, context),
             gap: Gap::begin(),
-            carry: Vec::new(),
+            pending: Vec::new(),
             before: 0,
             findings: Vec::new(),
-            secrets: Secrets::new(secrets::OFF),
+            secrets: Secrets::new(pack.user.off()),
+            rules: Search::new(&pack.user),
         }
     }
 
-    /// Reads a piece: plain text or JSON as it is on the wire, escapes and all. Words may be split between
-    /// pieces. Text that is not UTF-8 is read as far as it goes.
-    pub fn feed(&mut self, piece: &[u8]) {
-        let mut piece = piece;
-        if !self.carry.is_empty() {
-            let Some(space) = piece.iter().position(u8::is_ascii_whitespace) else {
-                self.carry.extend_from_slice(piece);
-                if self.carry.len() > MAX_CARRY {
-                    self.flush();
-                }
-                return;
-            };
-            let (head, rest) = piece.split_at(space + 1);
-            self.carry.extend_from_slice(head);
-            self.flush();
-            piece = rest;
+    /// Reads a part of the text: plain or JSON as it is on the wire, escapes and all, cut anywhere. Text that is
+    /// not UTF-8 is read as far as it goes.
+    pub fn feed(&mut self, part: &[u8]) {
+        let mut part = part;
+        while self.pending.len() + part.len() >= PIECE {
+            if self.pending.is_empty() {
+                let (piece, rest) = part.split_at(cut(part));
+                self.read(piece);
+                part = rest;
+                continue;
+            }
+            let (head, rest) = part.split_at(PIECE - self.pending.len());
+            part = rest;
+            let mut pending = std::mem::take(&mut self.pending);
+            pending.extend_from_slice(head);
+            let (piece, rest) = pending.split_at(cut(&pending));
+            self.read(piece);
+            self.pending.extend_from_slice(rest);
         }
-        let tail = piece.iter().rev().take(MAX_CARRY);
-        let carried = tail.take_while(|byte| !byte.is_ascii_whitespace()).count();
-        let carried = if carried >= MAX_CARRY { 0 } else { carried };
-        let (now, later) = piece.split_at(piece.len() - carried);
-        self.read(now);
-        self.carry.extend_from_slice(later);
+        self.pending.extend_from_slice(part);
     }
 
-    /// The verdict over all pieces so far, without what may be half a word.
-    pub fn verdict(&self) -> Verdict {
-        let (sum, _) = self.matcher.best();
-        let threshold = self.pack.threshold(self.kind);
-        Verdict {
-            score: score(sum, threshold),
-            flagged: sum >= threshold,
-            findings: self.findings.clone(),
-            secrets: self.secrets.found(),
-        }
-    }
-
-    /// The verdict over all pieces.
+    /// The verdict over all parts.
     pub fn finish(mut self) -> Verdict {
-        self.flush();
+        let pending = std::mem::take(&mut self.pending);
+        self.read(&pending);
         self.verdict()
     }
 
-    fn flush(&mut self) {
-        let carry = std::mem::take(&mut self.carry);
-        self.read(&carry);
+    fn verdict(&self) -> Verdict {
+        let (sum, _) = self.matcher.best();
+        let (mut findings, more, of_rules) = self.rules.outcome();
+        let sum = sum.saturating_add(more);
+        let threshold = self.pack.threshold(self.kind);
+        findings.extend_from_slice(&self.findings);
+        findings.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        findings.truncate(MAX_FINDINGS);
+        let mut secrets = self.secrets.found();
+        secrets.extend(of_rules);
+        secrets.sort_by_key(|secret| (secret.span.start, secret.span.end));
+        Verdict {
+            score: score(sum, threshold),
+            flagged: sum >= threshold,
+            findings,
+            secrets,
+        }
     }
 
     fn read(&mut self, text: &[u8]) {
@@ -131,6 +135,7 @@ impl<'p> Scan<'p> {
             &mut Both(&mut self.matcher, &mut self.secrets),
         );
         self.secrets.end(text);
+        self.rules.feed(text, &self.pack.fold);
         let (sum, fired) = self.matcher.best();
         if sum > was {
             self.findings = self.explain(fired, text);
@@ -169,6 +174,24 @@ impl<'p> Scan<'p> {
     }
 }
 
+/// Where the first piece of a text ends that has one: behind the last space of its last quarter, or else where no
+/// character and no escape is cut.
+fn cut(text: &[u8]) -> usize {
+    let piece = text.get(..PIECE).unwrap_or(text);
+    let last = piece.get(PIECE / 4 * 3..).unwrap_or_default();
+    let from = piece.len() - last.len();
+    let after = |fits: fn(u8) -> bool| {
+        last.iter()
+            .rposition(|byte| fits(*byte))
+            .map(|at| from + at + 1)
+    };
+    after(|byte| byte.is_ascii_whitespace())
+        .or_else(|| after(|byte| matches!(byte, b',' | b';' | b':' | b')' | b']' | b'}' | b'"')))
+        .or_else(|| after(|byte| matches!(byte, b'\\' | 0xC0..)).map(|at| at - 1))
+        .unwrap_or(piece.len())
+        .max(1)
+}
+
 /// Scans a message that is there whole.
 pub fn scan(pack: &Pack, kind: Kind, context: Context<'_>, text: &[u8]) -> Verdict {
     let mut scan = Scan::new(pack, kind, context);
@@ -180,7 +203,21 @@ pub fn scan(pack: &Pack, kind: Kind, context: Context<'_>, text: &[u8]) -> Verdi
 pub fn trace(pack: &Pack, context: Context<'_>, text: &[u8]) -> Vec<Fired> {
     let mut matcher = Matcher::new(pack, Kind::Result, context);
     matcher.keep_trace();
-    words(text, 0..text.len(), Gap::begin(), &pack.fold, &mut matcher);
+    let mut gap = Gap::begin();
+    let mut rest = text;
+    let mut before = 0;
+    while !rest.is_empty() {
+        let end = if rest.len() < PIECE {
+            rest.len()
+        } else {
+            cut(rest)
+        };
+        let (piece, others) = rest.split_at(end);
+        matcher.begin_piece(before);
+        gap = words(piece, 0..end, gap, &pack.fold, &mut matcher);
+        before += end;
+        rest = others;
+    }
     matcher.into_trace()
 }
 
@@ -191,7 +228,7 @@ fn score(sum: i32, threshold: i32) -> f64 {
 }
 
 /// Text for people: one line, cut.
-fn excerpt(bytes: &[u8]) -> String {
+pub(crate) fn excerpt(bytes: &[u8]) -> String {
     const MOST: usize = 96;
     let text = String::from_utf8_lossy(bytes);
     let mut line = String::new();

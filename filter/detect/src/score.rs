@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::{Kind, Pack};
 
 /// Most features that are remembered of a window.
-const MAX_FIRED: usize = 192;
+const MAX_FIRED: usize = 512;
 
 /// One feature at its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) struct Score {
     window: u32,
     recent: VecDeque<Fired>,
     /// By feature: how often it is in the window. It adds once.
-    counts: Vec<u8>,
+    counts: Vec<u16>,
     sum: i32,
     best: i32,
     at_best: Vec<Fired>,
@@ -37,7 +37,7 @@ impl Score {
     pub(crate) fn new(pack: &Pack, kind: Kind) -> Self {
         Self {
             kind: kind.index(),
-            window: pack.window,
+            window: pack.windows.get(kind.index()).copied().unwrap_or(1),
             recent: VecDeque::new(),
             counts: vec![0; pack.features.len()],
             sum: 0,

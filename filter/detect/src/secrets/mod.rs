@@ -43,8 +43,8 @@ const PERSONAL: &[&str] = &[
 /// Patterns that are off unless a pack turns them on: text is full of them.
 pub(crate) const OFF: &[&str] = &["email", "phone"];
 
-/// Every pattern, by name.
-pub(crate) fn patterns() -> impl Iterator<Item = &'static str> {
+/// Every pattern of secrets and personal data that ships, by name; some names come more than once.
+pub fn patterns() -> impl Iterator<Item = &'static str> {
     const OTHERS: &[&str] = &[
         "aws-secret-key",
         "azure-client-secret",
@@ -112,15 +112,15 @@ pub(crate) struct Secrets {
     /// Words that wait for more text, in order.
     waiting: Vec<Candidate>,
     found: Vec<Secret>,
-    /// Whether mail addresses and so on are told, by the names that are off.
+    /// Patterns that are not told.
     off: Vec<String>,
 }
 
 impl Secrets {
     /// Looks for everything but the patterns that are off.
-    pub(crate) fn new(off: &[&str]) -> Self {
+    pub(crate) fn new(off: &[String]) -> Self {
         Self {
-            off: off.iter().map(|name| (*name).to_owned()).collect(),
+            off: off.to_vec(),
             ..Self::default()
         }
     }
@@ -314,7 +314,14 @@ fn odd_name(text: &[u8], word: &Word, length: usize) -> Option<Sign> {
         (b'c', 5) if letters.eq_ignore_ascii_case(b"basic") => Some(Sign::Header),
         (b'n', 5) if dash_before && letters == b"BEGIN" => Some(Sign::Pem),
         (b'd' | b'e' | b't' | b'y' | b'n' | b'a', _) => {
-            around::is_name(letters, dash_before).then_some(Sign::Name)
+            let ending = letters
+                .last_chunk::<3>()?
+                .map(|byte| byte.to_ascii_lowercase());
+            let usual = matches!(
+                &ending,
+                b"ord" | b"swd" | b"pwd" | b"ase" | b"ort" | b"ena" | b"ret" | b"key" | b"ken"
+            );
+            (usual && around::is_name(letters, dash_before)).then_some(Sign::Name)
         }
         _ => None,
     }

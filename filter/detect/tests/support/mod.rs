@@ -5,7 +5,7 @@ use gatehold_detect::{Pack, Parts};
 /// A pack that knows no words: what is found needs none.
 pub(crate) fn pack() -> Pack {
     Pack::assemble(Parts {
-        window: 60,
+        windows: [60; 3],
         ..Parts::default()
     })
     .unwrap()
