@@ -6,6 +6,9 @@ use gatehold_detect::{Hash, Tag, flag, shape};
 
 use crate::TextError;
 
+/// Classes whose words are also looked for in turned text.
+const TURNED: [&str; 3] = ["ignore", "instructions", "previous"];
+
 /// Classes by name, and what each word is.
 #[derive(Debug, Default)]
 pub(crate) struct Words {
@@ -53,7 +56,36 @@ impl Words {
                     .map_err(|reason| TextError::new(number, reason))?;
             }
         }
+        words.turn();
         Ok(words)
+    }
+
+    /// Puts the words that attacks cannot do without into the lexicon as they are when they are turned, so that
+    /// a scan looks at what stands around them.
+    fn turn(&mut self) {
+        let classes = TURNED.map(|name| self.find(name));
+        let meant = |tags: &[Tag]| tags.iter().any(|tag| classes.contains(&Some(tag.class)));
+        let words = self.words.iter().filter(|(word, tags)| {
+            word.len() >= 5 && word.bytes().all(|it| it.is_ascii_lowercase()) && meant(tags)
+        });
+        let words: Vec<String> = words.map(|(word, _)| word.clone()).collect();
+        for word in words {
+            let rotated = word
+                .bytes()
+                .map(|it| char::from(b'a' + (it - b'a' + 13) % 26));
+            let turned = [
+                (rotated.collect::<String>(), shape::ROT13),
+                (word.chars().rev().collect(), shape::REVERSED),
+            ];
+            for (turned, class) in turned {
+                self.words.entry(turned).or_default().push(Tag {
+                    class,
+                    need: 0,
+                    before: 0,
+                    after: 0,
+                });
+            }
+        }
     }
 
     /// How many classes there are.

@@ -21,6 +21,8 @@ pub(crate) use turned::{Turn, turned};
 pub(crate) const BUDGET: usize = 64 << 10;
 /// Views inside views.
 pub(crate) const DEPTH: u8 = 3;
+/// Bytes of ASCII that come about by chance in one of a million.
+const MUCH: usize = 15;
 /// Encoded bytes that are decoded at once.
 const PIECE: usize = 4096;
 
@@ -34,8 +36,13 @@ pub(crate) struct View {
 }
 
 /// Whether bytes are text that somebody can read: letters and spaces for the most part, no control characters,
-/// nothing that is no UTF-8 but a character that is cut at the end.
+/// nothing that is no UTF-8 but a character that is cut at the end. Much ASCII without control characters is no
+/// accident either, whatever it is.
 fn is_readable(bytes: &[u8]) -> bool {
+    let printed = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t');
+    if bytes.len() >= MUCH && bytes.iter().all(printed) {
+        return true;
+    }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) if error.error_len().is_none() => bytes
