@@ -106,6 +106,48 @@ fn explain_says_what_decides_and_why() {
 }
 
 #[test]
+fn explain_looks_at_the_arguments_as_a_filter_does() {
+    let rule = "    - deny: { server: crm, tools: [refund], when: \"'rule.hosts' in findings.features\" }\n";
+    let detectors = "---\napiVersion: gatehold.io/v1\nkind: Detectors\nmetadata: { name: d }\nspec: { rules: [{ name: hosts, pattern: 'corp\\.internal' }] }\n";
+    let documents = format!("{GOOD}{rule}{detectors}");
+    let ask = |args: &str, says: &[&str]| {
+        let question = [
+            "--server", "crm", "--user", "ann", "--role", "support", "--tool", "refund", "--args",
+            args,
+        ];
+        check(&documents, "explain", &question, true, says);
+    };
+    ask(r#"{"amount": 50, "note": "for jo"}"#, &["allow:"]);
+    ask(
+        r#"{"amount": 50, "note": "see db.corp.internal"}"#,
+        &["deny:", "support/2"],
+    );
+}
+
+#[test]
+fn packs_that_cannot_be_used_are_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("next.pack");
+    let documents = format!(
+        "{GOOD}---\napiVersion: gatehold.io/v1\nkind: Detectors\nmetadata: {{ name: d }}\nspec: {{ shadow: {{ pack: {} }} }}\n",
+        file.display()
+    );
+    check(
+        &documents,
+        "check",
+        &[],
+        false,
+        &[
+            "cannot read the pack",
+            "next.pack",
+            "gatehold detectors build",
+        ],
+    );
+    fs::write(&file, "GHDP").expect("written");
+    check(&documents, "check", &[], false, &["next.pack` is no pack"]);
+}
+
+#[test]
 fn explain_refuses_what_makes_no_sense() {
     let question = ["--user", "ann", "--tool", "refund"];
     check(

@@ -366,6 +366,9 @@ mod tests {
             needs        1 of 2 from role finance-lead, with a reason
             vote         dave approve at 2026-11-23T00:15:04Z: fine
             waits        one client at this moment (rounds)
+            seen         In a result of fetch: looks like an attack (0.987)
+                         override.instructions, secret:card
+                         "forget alice"
             asked        2026-11-23T00:15:04Z
             expires      2020-11-23T00:15:04Z
             digest       00

@@ -199,15 +199,24 @@ pub(crate) struct Filter {
 
 impl Filter {
     pub(crate) async fn connect(serving: &Serving, held: &[(String, String, String)]) -> Self {
+        Self::subscribe(serving, &[ISSUER_TYPE_URL, SERVER_TYPE_URL], held).await
+    }
+
+    /// Asks for these types only.
+    pub(crate) async fn subscribe(
+        serving: &Serving,
+        types: &[&str],
+        held: &[(String, String, String)],
+    ) -> Self {
         let (requests, receiver) = mpsc::channel(8);
-        for type_url in [ISSUER_TYPE_URL, SERVER_TYPE_URL] {
+        for type_url in types {
             let held = held.iter().filter(|(held, _, _)| held == type_url);
             let hello = DeltaDiscoveryRequest {
                 node: Some(Node {
                     id: "envoy-1".to_owned(),
                     ..Default::default()
                 }),
-                type_url: type_url.to_owned(),
+                type_url: (*type_url).to_owned(),
                 resource_names_subscribe: vec!["*".to_owned()],
                 initial_resource_versions: held
                     .map(|(_, name, version)| (name.clone(), version.clone()))
