@@ -22,6 +22,7 @@ pub mod logging;
 pub mod observer;
 pub mod resources;
 pub mod risks;
+pub mod scan;
 pub mod serve;
 pub mod signals;
 pub mod verify;
