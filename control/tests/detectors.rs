@@ -11,7 +11,6 @@ use gatehold_detect::{Context, Kind, Pack, scan};
 use gatehold_detectors::compile;
 use gatehold_wire::discovery::DeltaDiscoveryResponse;
 use gatehold_wire::{DETECTORS_TYPE_URL, SERVER_TYPE_URL, push};
-use prost::Message as _;
 use support::{Filter, Folder, Serving};
 
 const ISSUER: &str = "

@@ -68,7 +68,7 @@ pub(crate) fn detectors(spec: &Node, report: &mut Report) -> Option<DetectorsSpe
     });
     if report.len() == before {
         check(&rules, report);
-        for (_, rules) in &shadow {
+        if let Some((_, rules)) = &shadow {
             check(rules, report);
         }
     }

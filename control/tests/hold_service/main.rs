@@ -7,7 +7,6 @@
 )]
 
 #[path = "../support/mod.rs"]
-#[expect(dead_code, reason = "other tests use the rest")]
 mod support;
 mod worker;
 

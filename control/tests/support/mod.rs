@@ -1,4 +1,5 @@
 //! The real binary, and a client of its push service.
+#![allow(dead_code, reason = "not every test file uses all of it")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -67,7 +68,6 @@ pub(crate) struct Serving {
     log: Arc<Mutex<String>>,
     pub(crate) grpc: String,
     pub(crate) http: String,
-    #[allow(dead_code, reason = "not every test file has people in it")]
     pub(crate) console: String,
 }
 
@@ -167,7 +167,6 @@ impl Serving {
     }
 
     /// Ends it as a power cut does.
-    #[allow(dead_code, reason = "not every test file kills it")]
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.expect("killed");
     }
