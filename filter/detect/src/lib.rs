@@ -11,6 +11,7 @@
 mod bytes;
 pub mod flag;
 mod fold;
+mod follow;
 mod hash;
 mod kind;
 mod lexicon;

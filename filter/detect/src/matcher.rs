@@ -8,6 +8,7 @@ mod decoded;
 
 use std::ops::Range;
 
+use crate::follow::Live;
 use crate::hash::Hash;
 use crate::pack::{NO_FEATURE, Step, Tag};
 use crate::score::{Fired, Score};
@@ -48,6 +49,7 @@ pub(crate) struct Matcher<'p> {
     pack: &'p Pack,
     score: Score,
     places: Vec<Place>,
+    live: Live,
     recent: [Recent; RECENT],
     current: Recent,
     position: u32,
@@ -71,6 +73,7 @@ impl<'p> Matcher<'p> {
             pack,
             score: Score::new(pack, kind),
             places: vec![Place::default(); pack.states as usize],
+            live: Live::new(&pack.follow),
             recent: Default::default(),
             current: Recent::default(),
             position: 0,
@@ -126,37 +129,33 @@ impl<'p> Matcher<'p> {
     fn hit(&mut self, class: u16, flags: u8, start: u32, end: u32) {
         let pack = self.pack;
         let now = self.position + 1;
-        let steps = pack
-            .steps
-            .get(usize::from(class))
-            .map_or(&[][..], Vec::as_slice);
-        for step in steps {
-            if flags & step.need != step.need {
+        self.live.advance(now);
+        let Some(follow) = pack.follow.class(class) else {
+            return;
+        };
+        for group in &follow.groups {
+            if !self.live.may_go_on(group) {
                 continue;
             }
-            let begun = if step.gap == Step::FIRST {
-                start
-            } else {
+            for step in &group.steps {
                 let from = usize::from(step.state).wrapping_sub(1);
                 match self.places.get(from) {
                     Some(place)
                         if place.position > 0
                             && place.position < now
-                            && now - place.position <= u32::from(step.gap) + 1 =>
+                            && now - place.position <= u32::from(step.gap) + 1
+                            && flags & step.need == step.need =>
                     {
-                        place.start
+                        let begun = place.start;
+                        self.reached(step, now, begun, end);
                     }
-                    _ => continue,
+                    _ => {}
                 }
-            };
-            if let Some(place) = self.places.get_mut(usize::from(step.state)) {
-                *place = Place {
-                    position: now,
-                    start: begun,
-                };
             }
-            if step.feature != NO_FEATURE {
-                self.fire(step.feature, begun, end);
+        }
+        for step in &follow.first {
+            if flags & step.need == step.need {
+                self.reached(step, now, start, end);
             }
         }
         if class >= pack.paired {
@@ -166,6 +165,20 @@ impl<'p> Matcher<'p> {
         if let Some(slot) = self.current.classes.get_mut(self.current.count) {
             *slot = class;
             self.current.count += 1;
+        }
+    }
+
+    #[inline]
+    fn reached(&mut self, step: &Step, now: u32, begun: u32, end: u32) {
+        if let Some(place) = self.places.get_mut(usize::from(step.state)) {
+            *place = Place {
+                position: now,
+                start: begun,
+            };
+            self.live.reached(step.state);
+        }
+        if step.feature != NO_FEATURE {
+            self.fire(step.feature, begun, end);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is looked for, compiled.
 
 use crate::bytes::{Reader, Writer};
+use crate::follow::Follow;
 use crate::hash::Hash;
 use crate::{Fold, Kind, Rules, lexicon::Lexicon};
 
@@ -22,6 +23,8 @@ pub struct Pack {
     pub(crate) paired: u16,
     /// By class: the steps of sequences that a word of the class can take.
     pub(crate) steps: Vec<Vec<Step>>,
+    /// The same, as a scan goes through them.
+    pub(crate) follow: Follow,
     /// Places of all sequences.
     pub(crate) states: u32,
     pub(crate) features: Vec<Feature>,
@@ -135,6 +138,7 @@ impl Pack {
             lexicon: Lexicon::build(&parts.lexicon),
             classes: parts.classes,
             paired: parts.paired,
+            follow: Follow::new(&parts.steps, parts.states),
             steps: parts.steps,
             states: parts.states,
             features: parts.features,
@@ -161,11 +165,12 @@ impl Pack {
         if format != FORMAT {
             return Err(PackError::Format(format, FORMAT));
         }
-        let pack = Self::read(&mut reader).ok_or(PackError::Damaged("tables"))?;
+        let mut pack = Self::read(&mut reader).ok_or(PackError::Damaged("tables"))?;
         if !reader.is_empty() {
             return Err(PackError::Damaged("end"));
         }
         pack.check()?;
+        pack.follow = Follow::new(&pack.steps, pack.states);
         Ok(pack)
     }
 
@@ -186,6 +191,7 @@ impl Pack {
                     })
                 })
             })?,
+            follow: Follow::default(),
             states: reader.u32()?,
             features: reader.list(|reader| {
                 Some(Feature {

@@ -37,9 +37,18 @@ impl<S: Sink> Reader<'_, '_, S> {
             let ahead = u64::MAX << place;
             let next = ((masks.word & ahead).trailing_zeros() as usize).min(length);
             if next > place {
-                place = self.between(base + place, base + next) - base;
-                if place != next || next == length {
-                    continue;
+                // One space is what stands between most words.
+                if next == place + 1 && self.text.get(base + place) == Some(&b' ') {
+                    self.space(b' ', base + place);
+                    place = next;
+                    if next == length {
+                        break;
+                    }
+                } else {
+                    place = self.between(base + place, base + next) - base;
+                    if place != next || next == length {
+                        continue;
+                    }
                 }
             }
             let past = (!masks.word & (u64::MAX << next)).trailing_zeros() as usize;
@@ -63,7 +72,7 @@ impl<S: Sink> Reader<'_, '_, S> {
     pub(super) fn between(&mut self, start: usize, end: usize) -> usize {
         let mut at = start;
         while at < end {
-            let Some(byte) = self.byte(at) else {
+            let Some(byte) = self.text.get(at).copied() else {
                 break;
             };
             at = match byte {

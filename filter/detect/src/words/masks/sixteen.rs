@@ -39,30 +39,40 @@ fn halves(bytes: &[u8; 16]) -> (u64, u64) {
     (both as u64, (both >> 64) as u64)
 }
 
-/// Elsewhere the compiler makes vectors of the comparisons; a multiplication gathers the bits of eight bytes.
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 #[inline]
 pub(super) fn sixteen(bytes: &[u8; 16]) -> Sixteen {
-    let within = |byte: u8, first: u8, count: u8| u8::from(byte.wrapping_sub(first) < count);
-    let upper = bytes.map(|byte| within(byte, b'A', 26));
-    let lower = bytes.map(|byte| within(byte, b'a', 26));
-    let digit = bytes.map(|byte| within(byte, b'0', 10));
-    let word = bytes.map(|byte| {
-        within(byte | 0x20, b'a', 26) | within(byte, b'0', 10) | u8::from(byte == b'_')
-    });
+    let both = u128::from_le_bytes(*bytes);
+    let [low, high] = [eight(both as u64), eight((both >> 64) as u64)];
+    let joined = |low: u8, high: u8| u16::from_le_bytes([low, high]);
     Sixteen {
-        word: gathered(word),
-        upper: gathered(upper),
-        lower: gathered(lower),
-        digit: gathered(digit),
+        word: joined(low.0, high.0),
+        upper: joined(low.1, high.1),
+        lower: joined(low.2, high.2),
+        digit: joined(low.3, high.3),
     }
 }
 
-/// The lowest bits of the bytes, which have no other.
+/// Elsewhere eight bytes are compared in one number. Not inlined, because the compiler makes vectors of the
+/// multiplications, which the usual processors have no instruction for.
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-#[inline]
-fn gathered(bits: [u8; 16]) -> u16 {
-    let both = u128::from_le_bytes(bits);
-    let eight = |bits: u64| bits.wrapping_mul(0x0102_0408_1020_4080) >> 56;
-    (eight(both as u64) | eight((both >> 64) as u64) << 8) as u16
+#[inline(never)]
+fn eight(bytes: u64) -> (u8, u8, u8, u8) {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let ascii = !bytes & (ONES << 7);
+    let low = bytes & !(ONES << 7);
+    // The highest bit of each byte says whether it is as large, since the others cannot overflow into the next.
+    let from = |first: u8| low.wrapping_add(ONES * u64::from(0x80 - first));
+    let within = |first: u8, last: u8| from(first) & !from(last + 1) & ascii;
+    let upper = within(b'A', b'Z');
+    let lower = within(b'a', b'z');
+    let digit = within(b'0', b'9');
+    let line = within(b'_', b'_');
+    let gathered = |bits: u64| ((bits >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8;
+    (
+        gathered(upper | lower | digit | line),
+        gathered(upper),
+        gathered(lower),
+        gathered(digit),
+    )
 }
