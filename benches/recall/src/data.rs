@@ -8,15 +8,15 @@ use serde::Deserialize;
 
 /// One labelled text.
 #[derive(Debug)]
-pub struct Row {
-    pub id: String,
-    pub source: String,
-    pub kind: Kind,
-    pub attack: bool,
-    pub tier: String,
-    pub text: Vec<u8>,
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) source: String,
+    pub(crate) kind: Kind,
+    pub(crate) attack: bool,
+    pub(crate) tier: String,
+    pub(crate) text: Vec<u8>,
     /// What fires in it, in the order of places.
-    pub fired: Vec<Fired>,
+    pub(crate) fired: Vec<Fired>,
 }
 
 #[derive(Deserialize)]
@@ -35,13 +35,13 @@ struct Line {
 
 impl Row {
     /// Benign, but made to look like an attack: its false positives are counted apart.
-    pub fn is_hard(&self) -> bool {
+    pub(crate) fn is_hard(&self) -> bool {
         !self.attack && self.tier.starts_with("hard")
     }
 }
 
 /// The rows of all `*_dev.jsonl` of a folder, in the order of file names.
-pub fn read(folder: &Path) -> Result<Vec<Row>> {
+pub(crate) fn read(folder: &Path) -> Result<Vec<Row>> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .with_context(|| {
             format!(
@@ -85,7 +85,7 @@ pub fn read(folder: &Path) -> Result<Vec<Row>> {
 }
 
 /// Finds what fires in each row.
-pub fn fire(rows: &mut [Row], pack: &Pack) {
+pub(crate) fn fire(rows: &mut [Row], pack: &Pack) {
     for row in rows {
         row.fired = trace(pack, Context::default(), &row.text);
     }

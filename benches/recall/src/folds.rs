@@ -6,10 +6,10 @@ use crate::data::Row;
 use crate::train::mix;
 
 /// How many folds there are.
-pub const FOLDS: usize = 4;
+pub(crate) const FOLDS: usize = 4;
 
 /// The fold in which a row is tested and not learnt from.
-pub fn fold(row: &Row) -> usize {
+pub(crate) fn fold(row: &Row) -> usize {
     let source = row.source.as_str();
     let stem = source.split(':').next().unwrap_or_default();
     match (row.kind, stem) {

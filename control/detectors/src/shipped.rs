@@ -20,8 +20,6 @@ pub const WINDOWS: [u32; 3] = [40, 128, 256];
 pub struct Draft {
     words: Words,
     sequences: Sequences,
-    /// Classes that pair, and make features alone.
-    paired: u16,
     fold: gatehold_detect::Fold,
 }
 
@@ -43,38 +41,23 @@ impl Draft {
         let fold = crate::unicode::fold();
         let folded = |text: &str| fold.fold(text);
         let mut words = Words::parse(WORDS, &folded).map_err(|error| error.within("words.txt"))?;
-        let paired = u16::try_from(words.len()).unwrap_or(u16::MAX);
         let sequences = Sequences::parse(PATTERNS, &mut words, &folded)
             .map_err(|error| error.within("patterns.txt"))?;
         Ok(Self {
             words,
             sequences,
-            paired,
             fold,
         })
     }
 
-    /// A pack in which everything fires and nothing weighs, to learn from. Features of classes and pairs
-    /// have names such as `word.send` and `send+url`.
+    /// A pack in which every sequence fires and nothing weighs, to learn from.
     ///
     /// # Errors
     /// There is too much of something.
     pub fn for_training(&self) -> Result<Pack, TextError> {
         let mut weights = Weights::default();
-        let all = |name: String| (name, [0; 3]);
-        weights.features.extend(
-            self.sequences
-                .features
-                .iter()
-                .map(|it| all(it.name.clone())),
-        );
-        for first in 0..self.paired {
-            weights.features.extend([all(self.single(first))]);
-            let seconds = 0..self.paired;
-            weights
-                .features
-                .extend(seconds.map(|second| all(self.pair(first, second))));
-        }
+        let names = self.sequences.features.iter().map(|it| (it.name.clone(), [0; 3]));
+        weights.features.extend(names);
         self.pack("training", &weights, Vec::new())
     }
 
@@ -82,14 +65,6 @@ impl Draft {
     pub fn sign(&self, feature: &str) -> Sign {
         let named = self.sequences.features.iter().find(|it| it.name == feature);
         named.map_or(Sign::Free, |it| it.sign)
-    }
-
-    fn single(&self, class: u16) -> String {
-        format!("word.{}", self.words.name(class))
-    }
-
-    fn pair(&self, first: u16, second: u16) -> String {
-        format!("{}+{}", self.words.name(first), self.words.name(second))
     }
 
     /// The pack that looks for what has a weight.
@@ -115,39 +90,17 @@ impl Draft {
             Step { feature, ..*step }
         };
         let steps = self.sequences.steps.iter();
-        let mut steps: Vec<Vec<Step>> = steps.map(|of| of.iter().map(renamed).collect()).collect();
-        let mut states = self.sequences.states;
-        let mut pairs = Vec::new();
-        for first in 0..self.paired {
-            if let Some(feature) = numbers.get(&self.single(first)) {
-                let state = u16::try_from(states).unwrap_or(u16::MAX);
-                states += 1;
-                if let Some(steps) = steps.get_mut(usize::from(first)) {
-                    steps.push(Step {
-                        state,
-                        gap: Step::FIRST,
-                        need: 0,
-                        feature: *feature,
-                    });
-                }
-            }
-            for second in 0..self.paired {
-                if let Some(feature) = numbers.get(&self.pair(first, second)) {
-                    let narrow = |class: u16| u8::try_from(class).unwrap_or(u8::MAX);
-                    pairs.push((narrow(first), narrow(second), *feature));
-                }
-            }
-        }
+        let steps = steps.map(|of| of.iter().map(renamed).collect()).collect();
         let parts = Parts {
             name: name.to_owned(),
             windows: WINDOWS,
             classes: u16::try_from(self.words.len()).unwrap_or(u16::MAX),
-            paired: self.paired,
+            paired: 0,
             lexicon: self.words.lexicon(),
             steps,
-            states,
+            states: self.sequences.states,
             features,
-            pairs,
+            pairs: Vec::new(),
             thresholds: weights.thresholds,
             fold: self.fold.clone(),
             user,

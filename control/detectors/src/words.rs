@@ -108,13 +108,6 @@ impl Words {
         u16::try_from(at).ok()
     }
 
-    /// The class's name.
-    pub(crate) fn name(&self, class: u16) -> &str {
-        self.classes
-            .get(usize::from(class))
-            .map_or("", String::as_str)
-    }
-
     /// Puts a word into a class.
     pub(crate) fn add(
         &mut self,
