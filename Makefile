@@ -25,7 +25,7 @@ $(if $(filter $(ON_ENVOY),$(UNIT)),$(error two crates name a test `$(filter $(ON
 test: export CARGO_INCREMENTAL ?= 0
 STEP = @printf '\n\033[1m== %s\033[0m\n'
 
-.PHONY: tally help setup build binaries wasm trap demo test fmt lint unit wasm-test hostsim console e2e hold-clients conformance soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-detect bench-push bench-holds counts release load clean
+.PHONY: tally help setup build binaries wasm trap demo test fmt lint unit wasm-test hostsim console e2e hold-clients conformance soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-detect bench-push bench-holds recall detectors counts release load clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -127,6 +127,12 @@ bench-holds: release wasm ## 10,000 calls that wait at once: memory per call, ti
 	$(STEP) 'bench of calls that wait'
 	@cargo build --locked --profile load -p gatehold-bench-holds
 	@GATEHOLD_BIN=$(abspath $(TARGET))/release/gatehold $(TARGET)/load/gatehold-bench-holds $(HOLDS)
+
+recall: setup ## how much of what is labelled as attack in DATA (a folder of .jsonl) is found, in sources not learnt from
+	@cargo run --locked --quiet --profile load -p gatehold-bench-recall -- cross $(DATA)
+
+detectors: setup ## learn the weights that ship from DATA, and write them where they are built in
+	@cargo run --locked --quiet --profile load -p gatehold-bench-recall -- train $(DATA) control/detectors/rules/weights.tsv
 
 bench-micro: setup ## every hot function by itself, and decisions with 10 and 10,000 rules
 	@CRITERION_HOME=$(abspath $(TARGET))/criterion cargo bench --locked -p gatehold-bench-micro
