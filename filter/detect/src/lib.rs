@@ -17,6 +17,7 @@ mod kind;
 mod lexicon;
 mod matcher;
 mod pack;
+mod prune;
 mod redact;
 mod scan;
 mod score;

@@ -3,6 +3,7 @@
 use crate::bytes::{Reader, Writer};
 use crate::follow::Follow;
 use crate::hash::Hash;
+use crate::prune::prune;
 use crate::{Fold, Kind, Rules, lexicon::Lexicon};
 
 /// Changes whenever older filters could not read what is written.
@@ -125,7 +126,8 @@ impl Pack {
     ///
     /// # Errors
     /// Something points outside.
-    pub fn assemble(parts: Parts) -> Result<Self, PackError> {
+    pub fn assemble(mut parts: Parts) -> Result<Self, PackError> {
+        prune(&mut parts);
         let classes = usize::from(parts.paired);
         let mut pairs = vec![NO_FEATURE; classes * classes];
         for (first, second, feature) in parts.pairs {
