@@ -115,19 +115,21 @@ fn judged(text: &[u8], word: &Range<usize>, value: Range<usize>, quoted: bool) -
     };
     let bytes = text.get(value.clone())?;
     let is_chosen = what == What::Password && quoted;
-    if is_reference(bytes, is_chosen) || is_token(text, value.start) {
+    let holds = match what {
+        What::Password => judge::is_password(bytes),
+        What::Secret => {
+            bytes.len() >= 16
+                && judge::is_random(bytes)
+                && !is_path(bytes)
+                && !judge::contains(before, b"checksum")
+                && !judge::contains(before, b"sha256")
+        }
+    };
+    if !holds || is_reference(bytes, is_chosen) || is_token(text, value.start) {
         return None;
     }
     if what == What::Password {
-        return judge::is_password(bytes).then_some(("password", value));
-    }
-    let holds = bytes.len() >= 16
-        && judge::is_random(bytes)
-        && !is_path(bytes)
-        && !judge::contains(before, b"checksum")
-        && !judge::contains(before, b"sha256");
-    if !holds {
-        return None;
+        return Some(("password", value));
     }
     let name = text.get(word.clone())?;
     let is_aws = [&b"secret_access_key"[..], b"secretaccesskey"]
@@ -272,21 +274,21 @@ pub(super) fn header(text: &[u8], word: &Range<usize>) -> Named {
     let end = skip(text, start, 1024, fits);
     let value = text.get(start..end)?;
     if bearer {
-        if is_token(text, start) {
-            return None;
-        }
         let holds = value.len() >= 20
             && judge::is_random(value)
             && !is_path(value)
             // Half a JWT is none.
-            && !value.starts_with(b"eyJ");
+            && !value.starts_with(b"eyJ")
+            && !is_token(text, start);
         return holds.then_some(("bearer-token", start..end));
+    }
+    if value.len() < 12 {
+        return None;
     }
     let decoded = judge::base64(value, 256)?;
     let colon = decoded.iter().position(|byte| *byte == b':')?;
     let password = decoded.get(colon + 1..)?;
-    let holds = value.len() >= 12
-        && decoded.iter().all(|byte| matches!(byte, b' '..=b'~'))
+    let holds = decoded.iter().all(|byte| matches!(byte, b' '..=b'~'))
         && password.len() >= 4
         && !judge::is_stand_in(password)
         && !judge::is_no_password(password);
@@ -313,9 +315,6 @@ pub(super) fn url(text: &[u8], word: &Range<usize>) -> Named {
     let colon = authority.get(..at)?.iter().position(|byte| *byte == b':')?;
     let (user, password) = (authority.get(..colon)?, authority.get(colon + 1..at)?);
     let value = start + colon + 1..start + at;
-    if is_token(text, value.start) {
-        return None;
-    }
     let holds = password.len() >= 6
         && password != user
         && !password
@@ -323,7 +322,8 @@ pub(super) fn url(text: &[u8], word: &Range<usize>) -> Named {
             .any(|byte| matches!(byte, b'$' | b'{' | b'}' | b'[' | b'*'))
         && judge::makeup(password).distinct >= 4
         && !judge::is_stand_in(password)
-        && !judge::is_no_password(password);
+        && !judge::is_no_password(password)
+        && !is_token(text, value.start);
     holds.then_some(("url-password", value))
 }
 
@@ -345,49 +345,36 @@ pub(super) fn pem(text: &[u8], word: &Range<usize>, most: usize) -> Named {
         return None;
     }
     let body = block.get(label + 5..)?;
-    let is_body = |byte: &u8| {
-        byte.is_ascii_alphanumeric()
-            || matches!(
-                byte,
-                b'+' | b'/'
-                    | b'='
-                    | b'\\'
-                    | b' '
-                    | b'\r'
-                    | b'\n'
-                    | b'\t'
-                    | b':'
-                    | b','
-                    | b'-'
-                    | b'"'
-            )
-    };
-    let length = body.iter().take_while(|byte| is_body(byte)).count();
-    let body = body.get(..length)?;
-    let end = body.windows(9).position(|window| window == b"-----END ");
-    let key = body.get(..end.unwrap_or(length))?;
-    // A block in documentation has dots or a word where the key belongs.
-    if key
+    // Up to the next row of hyphens, so that many beginnings do not read the same bytes again and again.
+    let length = body
         .iter()
-        .filter(|byte| byte.is_ascii_alphanumeric())
-        .count()
-        < 64
-        || judge::makeup(key).distinct < 24
-    {
+        .enumerate()
+        .take_while(|(at, byte)| is_body(body, *at, **byte))
+        .count();
+    let key = body.get(..length)?;
+    // A block in documentation has dots or a word where the key belongs.
+    let letters = key.iter().filter(|byte| byte.is_ascii_alphanumeric());
+    if letters.count() < 64 || judge::makeup(key).distinct < 24 {
         return None;
     }
-    let mut to = word.end + label + 5 + key.len();
-    if let Some(end) = end {
-        let tail = body
-            .get(end + 9..)?
-            .get(..56)
-            .unwrap_or(body.get(end + 9..)?);
-        to += 9 + tail
+    let mut to = word.end + label + 5 + length;
+    if let Some(end) = body.get(length..)?.strip_prefix(b"-----END ") {
+        let line = end.get(..48).unwrap_or(end);
+        to += 9 + line
             .windows(5)
             .position(|window| window == b"-----")
             .map_or(0, |at| at + 5);
     }
     Some(("private-key", start..to))
+}
+
+/// What stands in a PEM block: base64, headers, line breaks as they are or escaped.
+fn is_body(body: &[u8], at: usize, byte: u8) -> bool {
+    match byte {
+        b'-' => body.get(at..at + 5) != Some(b"-----"),
+        b'+' | b'/' | b'=' | b'\\' | b' ' | b'\r' | b'\n' | b'\t' | b':' | b',' | b'"' => true,
+        _ => byte.is_ascii_alphanumeric(),
+    }
 }
 
 /// Hosts of documentation, and endings that are files or versions.

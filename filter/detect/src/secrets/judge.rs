@@ -130,10 +130,12 @@ pub(super) fn is_random(value: &[u8]) -> bool {
 
 /// Whether a value is a password that somebody chose, rather than one from a manual or the name of something.
 pub(super) fn is_password(value: &[u8]) -> bool {
+    if value.len() < 8 {
+        return false;
+    }
     let it = makeup(value);
     let is_mixed = it.kinds() >= 3 || (it.kinds() == 2 && value.len() >= 14 && it.changes >= 3);
-    value.len() >= 8
-        && is_mixed
+    is_mixed
         && it.digits + it.others > 0
         && it.lower + it.upper > 0
         && it.distinct >= 6

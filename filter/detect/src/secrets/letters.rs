@@ -79,35 +79,42 @@ const LENGTHS: &[(&[u8; 2], usize)] = &[
     (b"XK", 20),
 ];
 
-/// An account that begins here, also in groups of four.
-pub(super) fn iban(text: &[u8], start: usize) -> Option<(&'static str, Range<usize>)> {
-    let country = text.get(start..start + 2)?;
-    let (_, length) = LENGTHS
-        .iter()
-        .find(|(known, _)| known.as_slice() == country)?;
-    let mut letters = Vec::with_capacity(*length);
-    let mut at = start;
-    while letters.len() < *length {
-        match text.get(at)? {
-            byte if byte.is_ascii_uppercase() || byte.is_ascii_digit() => letters.push(*byte),
-            b' ' if letters.len() % 4 == 0 => {}
-            _ => return None,
+/// An account that begins here, also in groups of four, and up to where it was read.
+pub(super) fn iban(text: &[u8], start: usize) -> (Option<(&'static str, Range<usize>)>, usize) {
+    let country = text.get(start..start + 2).unwrap_or_default();
+    let place = LENGTHS.binary_search_by(|(known, _)| known.as_slice().cmp(country));
+    let Some((_, length)) = place.ok().and_then(|place| LENGTHS.get(place)) else {
+        return (None, 0);
+    };
+    // The country and its check digits come last in the number of which the rest by 97 is 1.
+    let (mut rest, mut head, mut digits, mut at) = (0, 0, 0, start);
+    let mut count = 0;
+    while count < *length {
+        let (value, ten) = match text.get(at) {
+            Some(byte @ b'0'..=b'9') => (u32::from(byte - b'0'), 10),
+            Some(byte @ b'A'..=b'Z') => (u32::from(byte - b'A') + 10, 100),
+            Some(b' ') if count > 0 && count % 4 == 0 => {
+                at += 1;
+                continue;
+            }
+            _ => return (None, at),
+        };
+        if count < 4 {
+            head = (head * ten + value) % 97;
+        } else {
+            rest = (rest * ten + value) % 97;
+            digits += u32::from(ten == 10);
         }
+        count += 1;
         at += 1;
     }
     let ends = text
         .get(at)
         .is_none_or(|byte| !byte.is_ascii_alphanumeric());
-    let (head, body) = letters.split_first_chunk::<4>()?;
-    let rest = body
-        .iter()
-        .chain(head)
-        .fold(0, |rest: u32, byte| match byte {
-            b'0'..=b'9' => (rest * 10 + u32::from(byte - b'0')) % 97,
-            _ => (rest * 100 + u32::from(byte - b'A') + 10) % 97,
-        });
-    let is_number = body.iter().filter(|byte| byte.is_ascii_digit()).count() >= 6;
-    (ends && rest == 1 && is_number).then_some(("iban", start..at))
+    // Two letters and two digits make six digits.
+    let rest = (rest * (1_000_000 % 97) + head) % 97;
+    let is_account = ends && rest == 1 && digits >= 6;
+    (is_account.then_some(("iban", start..at)), at)
 }
 
 /// The Italian tax number, with its check letter.
@@ -124,6 +131,9 @@ pub(super) fn codice_fiscale(
         6 | 7 | 9 | 10 | 12..=14 => byte.is_ascii_digit(),
         _ => byte.is_ascii_uppercase(),
     });
+    if !fits {
+        return None;
+    }
     let (check, body) = letters.split_last()?;
     let sum: u32 = body
         .iter()
@@ -141,6 +151,5 @@ pub(super) fn codice_fiscale(
         })
         .map(u32::from)
         .sum();
-    (fits && sum % 26 == u32::from(check.wrapping_sub(b'A')))
-        .then_some(("codice-fiscale", word.clone()))
+    (sum % 26 == u32::from(check.wrapping_sub(b'A'))).then_some(("codice-fiscale", word.clone()))
 }

@@ -23,8 +23,8 @@ const AHEAD: usize = 4096;
 const AHEAD_PEM: usize = 8192;
 /// How far before a word.
 const BACK: usize = 128;
-/// Most secrets of one scan; where there are more, the message is full of them.
-const MOST: usize = 256;
+/// Most secrets of one scan; where there are more, the last one goes to the end.
+const MOST: usize = 4096;
 /// Most words that wait for more text; all are near its end.
 const WAITING: usize = 2048;
 
@@ -63,7 +63,7 @@ pub fn patterns() -> impl Iterator<Item = &'static str> {
         "telegram-token",
         "url-password",
     ];
-    let keys = keys::KEYS.iter().map(|key| key.name);
+    let keys = keys::KEYS.iter().chain(keys::DOTTED).map(|key| key.name);
     keys.chain(OTHERS.iter().copied())
         .chain(PERSONAL.iter().copied())
 }
@@ -73,6 +73,7 @@ pub fn patterns() -> impl Iterator<Item = &'static str> {
 enum Sign {
     Token,
     Digits,
+    Group,
     Plus,
     Account,
     Name,
@@ -81,6 +82,9 @@ enum Sign {
     Pem,
     Mail,
 }
+
+/// How many signs there are.
+const SIGNS: usize = 10;
 
 /// A word that is looked at, in bytes of the whole input.
 #[derive(Clone, Debug)]
@@ -94,8 +98,8 @@ struct Look {
     found: Option<(&'static str, Range<usize>)>,
     /// Up to here nothing else is looked at.
     resume: usize,
-    /// Up to here no names of secrets are looked at.
-    named: usize,
+    /// Up to here nothing of the same sign is looked at.
+    quiet: usize,
 }
 
 /// The secrets of a scan under way.
@@ -105,8 +109,8 @@ pub(crate) struct Secrets {
     base: usize,
     /// Up to here all was looked at.
     resume: usize,
-    /// Up to here values were looked at: names in them are none.
-    named: usize,
+    /// By sign: up to here its words were looked at together with an earlier one.
+    quiet: [usize; SIGNS],
     /// The end of what was read before the piece.
     tail: Vec<u8>,
     /// Words that wait for more text, in order.
@@ -127,13 +131,15 @@ impl Secrets {
 
     /// What was found so far, as if the text ended here.
     pub(crate) fn found(&self) -> Vec<Secret> {
-        if self.waiting.is_empty() {
-            return self.found.clone();
-        }
         let mut now = self.clone();
         let (tail, start) = (std::mem::take(&mut now.tail), now.base - self.tail.len());
         for candidate in std::mem::take(&mut now.waiting) {
             now.settle(&tail, start, &candidate);
+        }
+        if now.found.len() >= MOST
+            && let Some(last) = now.found.last_mut()
+        {
+            last.span.end = self.base;
         }
         now.found
     }
@@ -148,7 +154,8 @@ impl Secrets {
 
     /// Before the words of a piece are told.
     pub(crate) fn begin(&mut self, piece: &[u8]) {
-        if self.waiting.is_empty() {
+        let first = self.waiting.first();
+        if first.is_none_or(|it| it.needs() > self.base + piece.len()) {
             return;
         }
         let start = self.base - self.tail.len();
@@ -185,7 +192,7 @@ impl Secrets {
     #[cold]
     fn odd(&mut self, text: &[u8], word: Range<usize>, sign: Sign) {
         let place = self.base + word.start..self.base + word.end;
-        if place.start < self.resume || self.found.len() >= MOST {
+        if place.start < self.resume || self.found.len() >= MOST || self.is_off(sign) {
             return;
         }
         let candidate = Candidate { word: place, sign };
@@ -203,13 +210,28 @@ impl Secrets {
         }
     }
 
+    /// Whether nothing can come of a sign.
+    fn is_off(&self, sign: Sign) -> bool {
+        let name = match sign {
+            Sign::Mail => "email",
+            Sign::Plus => "phone",
+            _ => return false,
+        };
+        self.off.iter().any(|off| off == name)
+    }
+
     /// Looks at a candidate in a text that begins at `start`, and has all that there is to see.
     fn settle(&mut self, text: &[u8], start: usize, candidate: &Candidate) {
         let word = &candidate.word;
         if word.start < self.resume || self.found.len() >= MOST {
             return;
         }
-        if candidate.sign == Sign::Name && word.start < self.named {
+        let sign = candidate.sign as usize;
+        if self
+            .quiet
+            .get(sign)
+            .is_some_and(|quiet| word.start < *quiet)
+        {
             return;
         }
         let Some(local) = word.start.checked_sub(start).map(|at| at..word.end - start) else {
@@ -218,7 +240,9 @@ impl Secrets {
         let floor = self.resume.saturating_sub(start);
         let look = look(text, &local, candidate.sign, floor);
         self.resume = self.resume.max(start + look.resume);
-        self.named = self.named.max(start + look.named);
+        if let Some(quiet) = self.quiet.get_mut(sign) {
+            *quiet = start + look.quiet;
+        }
         if let Some((pattern, span)) = look.found
             && !self.off.iter().any(|off| off == pattern)
         {
@@ -283,7 +307,8 @@ fn odd_digits(text: &[u8], word: &Word, length: usize) -> Option<Sign> {
         let goes_on = || text.get(word.end + 1).is_none_or(u8::is_ascii_digit);
         return match length {
             12.. => Some(Sign::Digits),
-            3 | 4 if matches!(next, b' ' | b'-' | b'.') && goes_on() => Some(Sign::Digits),
+            3 if matches!(next, b'-' | b'.') && goes_on() => Some(Sign::Group),
+            4 if matches!(next, b' ' | b'-') && goes_on() => Some(Sign::Group),
             _ => None,
         };
     }
@@ -329,7 +354,7 @@ fn odd_name(text: &[u8], word: &Word, length: usize) -> Option<Sign> {
 
 /// Looks at a word with what is around it, from `floor` on.
 fn look(text: &[u8], word: &Range<usize>, sign: Sign, floor: usize) -> Look {
-    let (found, resume, named) = match sign {
+    let (found, resume, quiet) = match sign {
         Sign::Token => {
             let run = token::run(text, word, floor);
             (token::named(text, &run), run.end, 0)
@@ -337,20 +362,21 @@ fn look(text: &[u8], word: &Range<usize>, sign: Sign, floor: usize) -> Look {
         Sign::Digits => match numbers::number(text, word.start) {
             // A long number may also be part of a token.
             None => return look(text, word, Sign::Token, floor),
-            found => (found, word.end, 0),
+            found => (found, 0, 0),
         },
         Sign::Account => {
-            let found = letters::iban(text, word.start);
+            let (found, seen) = letters::iban(text, word.start);
             match found.or_else(|| letters::codice_fiscale(text, word)) {
                 None if word.len() >= 12 => return look(text, word, Sign::Token, floor),
-                found => (found, 0, 0),
+                found => (found, 0, seen),
             }
         }
         Sign::Name => {
-            let (found, end) = around::assigned(text, word);
-            (found, 0, end)
+            let (found, seen) = around::assigned(text, word);
+            (found, 0, seen)
         }
         Sign::Mail => (around::email(text, word, floor), word.end, 0),
+        Sign::Group => (numbers::number(text, word.start), 0, 0),
         Sign::Plus => (numbers::phone(text, word.start), 0, 0),
         Sign::Header => (around::header(text, word), 0, 0),
         Sign::Scheme => (around::url(text, word), 0, 0),
@@ -360,6 +386,6 @@ fn look(text: &[u8], word: &Range<usize>, sign: Sign, floor: usize) -> Look {
     Look {
         found,
         resume: resume.max(end),
-        named,
+        quiet,
     }
 }

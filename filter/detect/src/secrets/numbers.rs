@@ -5,8 +5,7 @@ use std::ops::Range;
 /// Most digits of a number that is looked at.
 const DIGITS: usize = 20;
 /// Most groups.
-const GROUPS: usize = 6;
-
+const GROUPS: usize = 4;
 /// Groups of digits with one sign between them.
 #[derive(Default)]
 struct Number {
@@ -22,7 +21,7 @@ struct Number {
 }
 
 impl Number {
-    fn read(text: &[u8], start: usize) -> Self {
+    fn read(text: &[u8], start: usize) -> Option<Self> {
         let mut it = Self::default();
         let mut at = start;
         loop {
@@ -42,13 +41,17 @@ impl Number {
                 it.end = at;
             }
             let sign = text.get(at).copied().unwrap_or(0);
-            let goes_on = text.get(at + 1).is_some_and(u8::is_ascii_digit);
-            if !matches!(sign, b' ' | b'-' | b'.')
-                || !goes_on
-                || it.parts >= GROUPS
-                || it.count >= DIGITS
-            {
-                return it;
+            let goes_on = matches!(sign, b' ' | b'-' | b'.')
+                && text.get(at + 1).is_some_and(u8::is_ascii_digit);
+            if !goes_on || it.count >= DIGITS {
+                return Some(it);
+            }
+            // No number that is looked for has other groups and goes on.
+            if !matches!(
+                it.groups(),
+                [4] | [4, 4 | 6] | [4, 4, 4] | [3] | [3, 2 | 3] | [3, 3, 3]
+            ) {
+                return None;
             }
             if it.parts == 1 {
                 it.sign = sign;
@@ -128,7 +131,7 @@ pub(super) fn number(text: &[u8], start: usize) -> Option<(&'static str, Range<u
     if !stands_alone && before(2) != Some(b'\\') {
         return None;
     }
-    let it = Number::read(text, start);
+    let it = Number::read(text, start)?;
     let after = |far: usize| text.get(it.end + far).copied().unwrap_or(0);
     if after(0).is_ascii_alphanumeric()
         || after(0) == b'_'

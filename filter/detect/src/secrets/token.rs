@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::judge::{self, contains};
-use super::keys::{DOCUMENTED, KEYS};
+use super::keys::{DOCUMENTED, DOTTED, Key, keys};
 
 /// How far before an odd word its token may begin.
 const REACH: usize = 96;
@@ -68,56 +68,51 @@ pub(super) fn named(text: &[u8], run: &Range<usize>) -> Option<(&'static str, Ra
     (!DOCUMENTED.contains(&judge::fnv(value))).then_some(found)
 }
 
-/// By the table of prefixes.
+/// By the tables of prefixes.
 fn known(
     text: &[u8],
     before: &[u8],
     core: &[u8],
     start: usize,
 ) -> Option<(&'static str, Range<usize>)> {
-    let first = core.first()?;
-    for key in KEYS {
-        let prefix = key.prefix.as_bytes();
-        let (rest, from) = if prefix.ends_with(b".") {
-            if !before.ends_with(prefix) {
-                continue;
-            }
-            (core, start - prefix.len())
-        } else {
-            if prefix.first() != Some(first) {
-                continue;
-            }
-            let Some(rest) = core.strip_prefix(prefix) else {
-                continue;
-            };
-            (rest, start)
-        };
-        let length = rest
-            .iter()
-            .take_while(|byte| key.charset.has(**byte))
-            .count();
-        let body = rest.get(..length)?;
-        let ends = rest
-            .get(length)
-            .is_none_or(|next| !next.is_ascii_alphanumeric());
-        if !(key.length.0..=key.length.1).contains(&length) || !ends {
-            continue;
-        }
-        let end = start + core.len() - (rest.len() - length);
-        let holds = match key.name {
-            "sendgrid-key" => return sendgrid(text, from, end),
-            "github-token" | "npm-token" => judge::has_checksum(body) || judge::is_filled_in(body),
-            // Two or three letters say little by themselves.
-            "openai-key" | "twilio-key" | "crates-token" | "replicate-token" => {
-                judge::is_random(body)
-            }
-            _ => judge::is_filled_in(body),
-        };
-        if holds {
-            return Some((key.name, from..end));
-        }
+    let first = keys(*core.first()?).iter();
+    let plain =
+        first.filter_map(|key| Some((key, core.strip_prefix(key.prefix.as_bytes())?, start)));
+    let dotted = DOTTED.iter().take(if before.ends_with(b".") {
+        DOTTED.len()
+    } else {
+        0
+    });
+    let dotted = dotted.filter(|key| before.ends_with(key.prefix.as_bytes()));
+    let dotted = dotted.map(|key| (key, core, start - key.prefix.len()));
+    plain.chain(dotted).find_map(|(key, rest, from)| {
+        let span = body(text, key, rest, from)?;
+        Some((key.name, span))
+    })
+}
+
+/// The place of a key that begins at `from`, of which `rest` follows the prefix.
+fn body(text: &[u8], key: &Key, rest: &[u8], from: usize) -> Option<Range<usize>> {
+    let length = rest
+        .iter()
+        .take_while(|byte| key.charset.has(**byte))
+        .count();
+    let body = rest.get(..length)?;
+    let ends = rest
+        .get(length)
+        .is_none_or(|next| !next.is_ascii_alphanumeric());
+    if !(key.length.0..=key.length.1).contains(&length) || !ends {
+        return None;
     }
-    None
+    let end = from + key.prefix.len() + length;
+    let holds = match key.name {
+        "sendgrid-key" => return sendgrid(text, from, end),
+        "github-token" | "npm-token" => judge::is_filled_in(body) || judge::has_checksum(body),
+        // Two or three letters say little by themselves.
+        "openai-key" | "twilio-key" | "crates-token" | "replicate-token" => judge::is_random(body),
+        _ => judge::is_filled_in(body),
+    };
+    holds.then_some(from..end)
 }
 
 /// By forms that are more than a prefix.
@@ -148,10 +143,10 @@ fn other(
     {
         return Some(found);
     }
-    if (18..=48).contains(&core.len()) && contains_near(before, b"hooks.slack.com/services/") {
+    if (18..=48).contains(&core.len()) && is_path(before, 2, &[b"services", b"hooks.slack.com"]) {
         return judge::is_filled_in(core).then_some(("slack-webhook", start..end));
     }
-    if (60..=80).contains(&core.len()) && contains_near(before, b"/api/webhooks/") {
+    if (60..=80).contains(&core.len()) && is_path(before, 1, &[b"webhooks", b"api"]) {
         return judge::is_filled_in(core).then_some(("discord-webhook", start..end));
     }
     if core.len() == 84 && core.get(76..80) == Some(b"AZDO") {
@@ -177,11 +172,17 @@ fn other(
     None
 }
 
-/// Whether a URL right before has it: the path has no blanks.
-fn contains_near(before: &[u8], part: &[u8]) -> bool {
-    let path = before.rsplit(|byte| byte.is_ascii_whitespace() || *byte == b'"');
-    path.take(1)
-        .any(|path| path.len() >= part.len() && contains(path, part))
+/// Whether a URL ends in these segments, the last one first, and so many others behind them. JSON may escape slashes.
+fn is_path(before: &[u8], skip: usize, segments: &[&[u8]]) -> bool {
+    let parts = before.rsplit(|byte| *byte == b'/');
+    let parts = parts.map(|part| part.strip_suffix(b"\\").unwrap_or(part));
+    before.ends_with(b"/")
+        && parts
+            .skip(1 + skip)
+            .zip(segments)
+            .filter(|(part, segment)| part == *segment)
+            .count()
+            == segments.len()
 }
 
 /// The run behind a dot.
@@ -199,10 +200,10 @@ fn part(text: &[u8], dot: usize) -> Option<Range<usize>> {
 }
 
 /// `SG.` and 22 letters are there; 43 more follow.
-fn sendgrid(text: &[u8], start: usize, dot: usize) -> Option<(&'static str, Range<usize>)> {
+fn sendgrid(text: &[u8], start: usize, dot: usize) -> Option<Range<usize>> {
     let secret = part(text, dot)?;
     let body = text.get(secret.clone())?;
-    (body.len() == 43 && judge::is_filled_in(body)).then_some(("sendgrid-key", start..secret.end))
+    (body.len() == 43 && judge::is_filled_in(body)).then_some(start..secret.end)
 }
 
 /// A header that is JSON with an algorithm, claims, and a signature.
