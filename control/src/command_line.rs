@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{approvals, check, explain, export, risks, scan, serve, verify};
+use crate::{approvals, check, detectors, explain, export, risks, scan, serve, verify};
 
 /// Governs the Model Context Protocol traffic of AI agents inside an Envoy or Istio mesh.
 #[derive(Debug, Parser)]
@@ -30,6 +30,9 @@ pub enum Command {
     Risks(risks::Options),
     /// Look for injection, poisoning and secrets in texts, tool definitions or labelled data, as the filter does.
     Scan(scan::Options),
+    /// Work with what is looked for.
+    #[command(subcommand)]
+    Detectors(detectors::Command),
     /// Look at calls that wait for people, and decide. Exit codes: 3 not allowed, 4 too late, 5 no such approval.
     #[command(subcommand)]
     Approvals(approvals::Command),
@@ -57,6 +60,7 @@ pub fn run() -> ExitCode {
         Command::Explain(options) => explain::explain(&options, &mut io::stdout()),
         Command::Risks(options) => block_on(risks::risks(options, &mut io::stdout())),
         Command::Scan(options) => scan::scan(&options, &mut io::stdout()),
+        Command::Detectors(command) => detectors::detectors(&command, &mut io::stdout()),
         Command::Approvals(command) => block_on(approvals::approvals(command, &mut io::stdout())),
         Command::Audit(AuditCommand::Export(options)) => block_on(export::export(options)),
         Command::Audit(AuditCommand::Verify(options)) => {

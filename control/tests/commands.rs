@@ -143,6 +143,13 @@ fn packs_that_cannot_be_used_are_told() {
             "gatehold detectors build",
         ],
     );
+    let built = Command::new(env!("CARGO_BIN_EXE_gatehold"))
+        .args(["detectors", "build"])
+        .arg(&file)
+        .output()
+        .expect("ran");
+    assert!(built.status.success());
+    check(&documents, "check", &[], true, &["1 server"]);
     fs::write(&file, "GHDP").expect("written");
     check(&documents, "check", &[], false, &["next.pack` is no pack"]);
 }

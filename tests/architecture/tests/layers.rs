@@ -87,6 +87,7 @@ const RULES: &[(&str, &[&str])] = &[
             "gatehold-documents",
             "gatehold-engine",
             "gatehold-identity",
+            "gatehold-mcp",
             "gatehold-notify",
             "gatehold-proto",
             "gatehold-push",

@@ -1,5 +1,7 @@
 //! From the document about detectors to the packs that are pushed.
 
+mod command;
+
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -10,6 +12,8 @@ use gatehold_documents::{DetectorsDocument, Shadow};
 use gatehold_push::Resource;
 use gatehold_wire::{DETECTORS_TYPE_URL, push};
 use prost::Message as _;
+
+pub use command::{Command, detectors};
 
 /// The one resource of its type.
 const NAME: &str = "detectors";
