@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=${CARGO_TARGET_DIR:-target}/fuzz
-targets=(json_rpc sse headers policy answers differential)
+targets=(json_rpc sse headers policy answers differential detect)
 seconds=${FUZZ_SECONDS:-60}
 jobs=${FUZZ_JOBS:-1}
 host=$(rustc -vV | sed -n 's/^host: //p')
@@ -87,7 +87,7 @@ fuzz() {
     [ "$target" != sse ] || longest=512
     local options=(-max_total_time="$seconds" -max_len="$longest" -timeout=10 -rss_limit_mb=2048
         -print_final_stats=1 -artifact_prefix="$crashes/")
-    [ "$target" = policy ] || options+=(-dict=tests/fuzz/json-rpc.dict)
+    [ "$target" = policy ] || [ "$target" = detect ] || options+=(-dict=tests/fuzz/json-rpc.dict)
     [ "$jobs" = 1 ] || options+=(-fork="$jobs")
     echo "-- $target, $seconds seconds"
     "$bin/$target" "${options[@]}" "${folders[@]}" >"$log" 2>&1 || status=$?

@@ -56,6 +56,11 @@ fn answers() {
 }
 
 #[test]
+fn detect() {
+    replay("detect");
+}
+
+#[test]
 fn differential() {
     replay("differential");
 }

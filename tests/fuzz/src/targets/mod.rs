@@ -1,6 +1,7 @@
 //! The targets.
 
 mod answers;
+mod detect;
 mod differential;
 mod headers;
 mod json_rpc;
@@ -8,6 +9,7 @@ mod policy;
 mod sse;
 
 pub use answers::answers;
+pub use detect::detect;
 pub use differential::differential;
 pub use headers::headers;
 pub use json_rpc::json_rpc;
@@ -18,13 +20,14 @@ pub use sse::sse;
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const ALL: [(&str, Target); 6] = [
+pub const ALL: [(&str, Target); 7] = [
     ("json_rpc", json_rpc),
     ("sse", sse),
     ("headers", headers),
     ("policy", policy),
     ("answers", answers),
     ("differential", differential),
+    ("detect", detect),
 ];
 
 /// A repeatable source of choices for an input that has no room for them.
