@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::{Matcher, Recent};
-use crate::hash::Hash;
+use crate::hash::{Hash, Hasher};
 use crate::views::{self, Row, Turn, View};
 use crate::words::{Gap, Word, words};
 use crate::{Pack, shape};
@@ -198,11 +198,15 @@ fn apart(pack: &Pack, letters: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(2 * letters.len());
     let mut at = 0;
     while at < letters.len() {
-        let longest = (3..=LONGEST).rev().find(|length| {
-            let word = letters.get(at..at + length);
-            word.is_some_and(|word| !pack.lexicon.tags(Hash::of(word)).is_empty())
-        });
-        match longest.and_then(|length| letters.get(at..at + length)) {
+        let mut hasher = Hasher::default();
+        let mut longest = None;
+        for (length, letter) in (1..=LONGEST).zip(letters.iter().skip(at)) {
+            hasher.push(*letter);
+            if length >= 3 && !pack.lexicon.tags(hasher.finish()).is_empty() {
+                longest = letters.get(at..at + length);
+            }
+        }
+        match longest {
             Some(word) => {
                 text.push(b' ');
                 text.extend_from_slice(word);

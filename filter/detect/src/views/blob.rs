@@ -72,7 +72,9 @@ impl Encoding {
                 *place = byte;
                 filled += 1;
             }
-            filled < PROBE
+            // What is neither text nor packed is soon known.
+            let no_text = matches!(byte, 1..=8 | 11 | 12 | 14..=31 | 0xC0 | 0xC1 | 0xF5..);
+            filled < PROBE && (!no_text || is_packed_so_far(&probe, filled))
         });
         let probe = probe.get(..filled).unwrap_or_default();
         filled >= 9 && (is_packed(probe) || is_readable(probe) || is_wide(probe))
@@ -207,6 +209,15 @@ fn is_packed(bytes: &[u8]) -> bool {
         bytes,
         [0x1F, 0x8B, 8, ..] | [0x78, 0x01 | 0x5E | 0x9C | 0xDA, ..]
     )
+}
+
+/// Whether the first bytes do not speak against it.
+fn is_packed_so_far(probe: &[u8; PROBE], filled: usize) -> bool {
+    match probe {
+        [0x1F, second, ..] => filled == 1 || *second == 0x8B,
+        [0x78, second, ..] => filled == 1 || matches!(second, 0x01 | 0x5E | 0x9C | 0xDA),
+        _ => false,
+    }
 }
 
 /// The readable beginning of what was compressed.
