@@ -3,52 +3,97 @@
 use regex_automata::MatchKind;
 use regex_automata::dfa::{StartKind, dense};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Hir, HirKind};
 
 /// Most bytes of one automaton before it is made sparse.
 const MAX_DFA: usize = 2 << 20;
+/// Most bytes of one that does not need to be relaxed.
+const MAX_SIMPLE: usize = 128 << 10;
 /// Most bytes that are needed to make one.
 const MAX_WORK: usize = 16 << 20;
 /// Most bytes of what an automaton is made from.
 const MAX_NFA: usize = 1 << 20;
 
-/// The automaton that finds ends of matches, and the one that finds their beginnings.
-pub(super) fn pair(hir: &Hir) -> Result<(Vec<u8>, Vec<u8>), String> {
-    let forward = automaton(&[hir], false, MatchKind::LeftmostFirst)?;
-    let reverse = automaton(&[hir], true, MatchKind::All)?;
-    Ok((forward, reverse))
+/// The automaton that finds the end of a match from its beginning.
+pub(super) fn anchored(hir: &Hir) -> Result<Vec<u8>, String> {
+    automaton(
+        &[hir],
+        StartKind::Anchored,
+        MatchKind::LeftmostFirst,
+        MAX_DFA,
+    )
 }
 
-/// Automata that say which of the expressions match: one for all, or several where one would be too large.
+/// Automata that say which of the expressions may match: one for all, or several where one would be too large.
 pub(super) fn filters(
-    expressions: &[(u16, &Hir)],
+    expressions: &[Hir],
     out: &mut Vec<(Vec<u8>, Vec<u16>)>,
 ) -> Result<(), (u16, String)> {
-    let hirs: Vec<&Hir> = expressions.iter().map(|(_, hir)| *hir).collect();
-    match (automaton(&hirs, false, MatchKind::All), expressions) {
+    let mut simple = Vec::with_capacity(expressions.len());
+    for (number, hir) in (0..).zip(expressions) {
+        // Where any place may begin a match, a gap of so many characters is a state for each way to be within some.
+        if filter(&[hir], MAX_SIMPLE).is_ok() {
+            simple.push((number, hir.clone()));
+            continue;
+        }
+        let hir = relaxed(hir);
+        filter(&[&hir], MAX_DFA).map_err(|reason| (number, reason))?;
+        simple.push((number, hir));
+    }
+    join(&simple, out)
+}
+
+fn join(
+    expressions: &[(u16, Hir)],
+    out: &mut Vec<(Vec<u8>, Vec<u16>)>,
+) -> Result<(), (u16, String)> {
+    let hirs: Vec<&Hir> = expressions.iter().map(|(_, hir)| hir).collect();
+    match (filter(&hirs, MAX_DFA), expressions) {
+        (_, []) => {}
         (Ok(bytes), _) => out.push((
             bytes,
             expressions.iter().map(|(number, _)| *number).collect(),
         )),
         (Err(reason), [(number, _)]) => return Err((*number, reason)),
-        (Err(_), []) => {}
         (Err(_), _) => {
             let (first, second) = expressions.split_at(expressions.len() / 2);
-            filters(first, out)?;
-            filters(second, out)?;
+            join(first, out)?;
+            join(second, out)?;
         }
     }
     Ok(())
 }
 
-fn automaton(hirs: &[&Hir], reverse: bool, kind: MatchKind) -> Result<Vec<u8>, String> {
-    let start = if reverse {
-        StartKind::Anchored
-    } else {
-        StartKind::Unanchored
-    };
+/// An expression that matches wherever this one does, and more often: without counts.
+fn relaxed(hir: &Hir) -> Hir {
+    let all = |subs: &[Hir]| subs.iter().map(relaxed).collect();
+    match hir.kind() {
+        HirKind::Repetition(repetition) => {
+            let mut open = repetition.with(relaxed(&repetition.sub));
+            if open.max != Some(1) {
+                open.min = open.min.min(1);
+                open.max = None;
+            }
+            Hir::repetition(open)
+        }
+        HirKind::Capture(capture) => relaxed(&capture.sub),
+        HirKind::Concat(subs) => Hir::concat(all(subs)),
+        HirKind::Alternation(subs) => Hir::alternation(all(subs)),
+        _ => hir.clone(),
+    }
+}
+
+fn filter(hirs: &[&Hir], most: usize) -> Result<Vec<u8>, String> {
+    automaton(hirs, StartKind::Unanchored, MatchKind::All, most)
+}
+
+fn automaton(
+    hirs: &[&Hir],
+    start: StartKind,
+    kind: MatchKind,
+    most: usize,
+) -> Result<Vec<u8>, String> {
     let thompson = thompson::Config::new()
-        .reverse(reverse)
         .utf8(false)
         .which_captures(WhichCaptures::None)
         .nfa_size_limit(Some(MAX_NFA));
@@ -59,7 +104,7 @@ fn automaton(hirs: &[&Hir], reverse: bool, kind: MatchKind) -> Result<Vec<u8>, S
     let config = dense::Config::new()
         .match_kind(kind)
         .start_kind(start)
-        .dfa_size_limit(Some(MAX_DFA))
+        .dfa_size_limit(Some(most))
         .determinize_size_limit(Some(MAX_WORK));
     let dense = dense::Builder::new().configure(config).build_from_nfa(&nfa);
     let dense = dense.map_err(|error| too_large(&error))?;

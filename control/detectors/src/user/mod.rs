@@ -6,7 +6,6 @@ mod pattern;
 mod tests;
 
 use gatehold_detect::{Fold, Pack, Role, Rules, RulesParts, patterns};
-use regex_syntax::hir::Hir;
 
 use crate::{RuleError, RuleRole, UserRule};
 
@@ -44,21 +43,18 @@ fn parts(rules: &[UserRule], fold: &Fold) -> Result<RulesParts, RuleError> {
         let role = role(rule).map_err(failed)?;
         let is_finding = matches!(role, Role::Finding(_));
         let hir = pattern::read(&rule.pattern, is_finding, fold).map_err(failed)?;
-        let (forward, reverse) = automata::pair(&hir).map_err(failed)?;
-        bytes += forward.len() + reverse.len();
+        let automaton = automata::anchored(&hir).map_err(failed)?;
+        bytes += automaton.len();
         if bytes > MAX_BYTES {
             return Err(failed(format!(
                 "with it the rules take more than {} MiB; use fewer or simpler patterns, with shorter repetitions",
                 MAX_BYTES >> 20
             )));
         }
-        parts
-            .rules
-            .push((rule.name.clone(), role, forward, reverse));
+        parts.rules.push((rule.name.clone(), role, automaton));
         expressions.push(hir);
     }
-    let numbered: Vec<(u16, &Hir)> = (0..).zip(&expressions).collect();
-    automata::filters(&numbered, &mut parts.filters).map_err(|(number, reason)| RuleError {
+    automata::filters(&expressions, &mut parts.filters).map_err(|(number, reason)| RuleError {
         name: rules
             .get(usize::from(number))
             .map(|rule| rule.name.clone())

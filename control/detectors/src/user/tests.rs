@@ -81,6 +81,9 @@ fn places() {
     check("ab|abcd", "⟦ab⟧cd");
     check(r"(?m)^x\d+$", "y\n⟦x12⟧\nz");
     check("[0-9]{6}", "nothing");
+    check("project x .{0,40}secret", "the ⟦project x and its secret⟧s");
+    check("project x .{0,4}secret", "the project x and its secret");
+    check("ab.{0,30}cd", "x ⟦ab ab cd ab cd⟧ ab");
 }
 
 #[test]

@@ -2,12 +2,14 @@
 //! secrets are off.
 //!
 //! A text is read once more for them, only when there are any: with escapes and disguises undone, but in its own
-//! case. One automaton says which rules match somewhere in a stretch of it; only for these two more say where.
+//! case. One automaton says which rules may match somewhere in a stretch of it; only for these their own say where,
+//! from each place at which they can begin: that way a gap of so many characters does not make them large.
 
 mod read;
 mod search;
 
-use regex_automata::dfa::sparse::DFA;
+use regex_automata::dfa::{Automaton as _, StartKind, sparse::DFA};
+use regex_automata::{Anchored, util::start};
 
 use crate::bytes::{Reader, Writer};
 use crate::{PackError, secrets};
@@ -31,10 +33,42 @@ pub struct Rules {
 struct Rule {
     name: String,
     role: Role,
-    /// Finds the end of the first match.
-    forward: Automaton,
-    /// Finds its beginning from the end.
-    reverse: Automaton,
+    /// Finds the end of a match from its beginning.
+    automaton: Automaton,
+    /// Bytes with which a match can begin.
+    begins: Begins,
+}
+
+/// A set of bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Begins([u64; 4]);
+
+impl Begins {
+    /// Of all matches of an anchored automaton, whatever stands before them.
+    fn of(automaton: &Automaton) -> Self {
+        let mut set = Self::default();
+        for before in [None, Some(b' '), Some(b'a'), Some(b'\n'), Some(b'\r')] {
+            let config = start::Config::new()
+                .anchored(Anchored::Yes)
+                .look_behind(before);
+            let Ok(state) = automaton.start_state(&config) else {
+                continue;
+            };
+            for byte in 0..=u8::MAX {
+                if !automaton.is_dead_state(automaton.next_state(state, byte))
+                    && let Some(word) = set.0.get_mut(usize::from(byte >> 6))
+                {
+                    *word |= 1 << (byte & 63);
+                }
+            }
+        }
+        set
+    }
+
+    fn has(&self, byte: u8) -> bool {
+        let word = self.0.get(usize::from(byte >> 6)).copied().unwrap_or(0);
+        word >> (byte & 63) & 1 != 0
+    }
 }
 
 /// What a rule means.
@@ -59,9 +93,10 @@ struct Filter {
 /// What [`Rules::assemble`] makes rules of; automata are sparse DFAs of regex-automata, little-endian.
 #[derive(Clone, Debug, Default)]
 pub struct RulesParts {
-    /// Names, roles, and automata: forward, leftmost-first; reverse, anchored, all matches.
-    pub rules: Vec<(String, Role, Vec<u8>, Vec<u8>)>,
-    /// Automata over several rules each, forward, all matches; which rules their patterns are.
+    /// Names, roles, and automata: anchored, leftmost-first.
+    pub rules: Vec<(String, Role, Vec<u8>)>,
+    /// Automata over several rules each, unanchored, all matches, that match wherever the rules do, or more often;
+    /// which rules their patterns are.
     pub filters: Vec<(Vec<u8>, Vec<u16>)>,
 }
 
@@ -87,18 +122,16 @@ impl Rules {
     /// # Errors
     /// An automaton is none, or a filter names a rule that is not there.
     pub fn assemble(parts: RulesParts) -> Result<Self, PackError> {
-        let rules = parts
-            .rules
-            .into_iter()
-            .map(|(name, role, forward, reverse)| {
-                let (forward, reverse) = (automaton(&forward)?, automaton(&reverse)?);
-                Some(Rule {
-                    name,
-                    role,
-                    forward,
-                    reverse,
-                })
-            });
+        let rules = parts.rules.into_iter().map(|(name, role, bytes)| {
+            let automaton = anchored(&bytes)?;
+            let begins = Begins::of(&automaton);
+            Some(Rule {
+                name,
+                role,
+                automaton,
+                begins,
+            })
+        });
         let filters = parts.filters.into_iter().map(|(bytes, rules)| {
             let automaton = automaton(&bytes)?;
             Some(Filter { automaton, rules })
@@ -135,16 +168,20 @@ impl Rules {
         Some(Self {
             off: reader.list(Reader::text)?,
             rules: reader.list(|reader| {
+                let name = reader.text()?;
+                let role = match (reader.u8()?, reader.i32()?) {
+                    (0, weight) => Role::Finding(weight),
+                    (1, _) => Role::Secret,
+                    (2, _) => Role::Personal,
+                    _ => return None,
+                };
+                let automaton = anchored(reader.blob()?)?;
+                let begins = Begins::of(&automaton);
                 Some(Rule {
-                    name: reader.text()?,
-                    role: match (reader.u8()?, reader.i32()?) {
-                        (0, weight) => Role::Finding(weight),
-                        (1, _) => Role::Secret,
-                        (2, _) => Role::Personal,
-                        _ => return None,
-                    },
-                    forward: automaton(reader.blob()?)?,
-                    reverse: automaton(reader.blob()?)?,
+                    name,
+                    role,
+                    automaton,
+                    begins,
                 })
             })?,
             filters: reader.list(|reader| {
@@ -169,8 +206,7 @@ impl Rules {
             };
             writer.u8(role);
             writer.i32(weight);
-            writer.blob(&bytes(&rule.forward));
-            writer.blob(&bytes(&rule.reverse));
+            writer.blob(&bytes(&rule.automaton));
         });
         writer.list(&self.filters, |writer, filter| {
             writer.blob(&bytes(&filter.automaton));
@@ -203,7 +239,6 @@ impl Rules {
     }
 
     fn checked(self) -> Result<Self, PackError> {
-        use regex_automata::dfa::Automaton as _;
         let fits = |filter: &Filter| {
             filter.automaton.pattern_len() == filter.rules.len()
                 && filter
@@ -222,6 +257,11 @@ impl Rules {
 fn automaton(bytes: &[u8]) -> Option<Automaton> {
     let (automaton, read) = DFA::from_bytes(bytes).ok()?;
     (read == bytes.len()).then(|| automaton.to_owned())
+}
+
+/// One that is searched from a place.
+fn anchored(bytes: &[u8]) -> Option<Automaton> {
+    automaton(bytes).filter(|automaton| automaton.start_kind() != StartKind::Unanchored)
 }
 
 fn bytes(automaton: &Automaton) -> Vec<u8> {

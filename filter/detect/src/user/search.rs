@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use regex_automata::dfa::Automaton as _;
-use regex_automata::{Anchored, Input, PatternSet};
+use regex_automata::{Anchored, Input, PatternSet, util::start};
 
 use super::{Role, Rule, Rules, read::read};
 use crate::fold::Fold;
@@ -15,6 +15,8 @@ const STRETCH: usize = 8192;
 const OVERLAP: usize = 1024;
 /// What a match may look at before it.
 const CONTEXT: usize = 8;
+/// Most steps of one rule per byte of the text.
+const STEPS: usize = 32;
 /// Most finds of one rule.
 const MOST: usize = 64;
 
@@ -166,31 +168,60 @@ impl Found {
         } else {
             MOST
         };
-        while self.matches.len() < most {
-            let from = self.from.max(range.start);
-            if from >= range.end {
-                return;
+        let mut budget = STEPS * range.len();
+        let mut at = self.from.max(range.start);
+        while at < cut.min(range.end) && self.matches.len() < most {
+            if !text.get(at).is_some_and(|byte| rule.begins.has(*byte)) {
+                at += 1;
+                continue;
             }
-            let input = Input::new(text).range(from..range.end);
-            let Ok(Some(end)) = rule.forward.try_search_fwd(&input) else {
-                return;
+            let end = if budget > 0 {
+                longest(rule, text, at..range.end.min(at + OVERLAP), &mut budget)
+            } else {
+                // What takes too long to look at counts as found.
+                Some(range.end)
             };
-            let back = Input::new(text)
-                .range(from..end.offset())
-                .anchored(Anchored::Yes);
-            let start = match rule.reverse.try_search_rev(&back) {
-                Ok(Some(start)) => start.offset(),
-                _ => return,
+            let Some(end) = end else {
+                at += 1;
+                continue;
             };
-            if start >= cut {
-                return;
-            }
             if self.matches.is_empty() {
-                let bytes = text.get(start..end.offset()).unwrap_or_default();
-                self.excerpt = crate::scan::excerpt(bytes);
+                self.excerpt = crate::scan::excerpt(text.get(at..end).unwrap_or_default());
             }
-            self.matches.push(place(start)..place(end.offset()));
-            self.from = end.offset().max(start + 1);
+            self.matches.push(place(at)..place(end));
+            at = end.max(at + 1);
+        }
+        self.from = at.max(self.from);
+    }
+}
+
+/// The end of the match that begins where the range does, as leftmost-first has it.
+fn longest(rule: &Rule, text: &[u8], range: Range<usize>, budget: &mut usize) -> Option<usize> {
+    let automaton = &rule.automaton;
+    let before = range
+        .start
+        .checked_sub(1)
+        .and_then(|at| text.get(at))
+        .copied();
+    let config = start::Config::new()
+        .anchored(Anchored::Yes)
+        .look_behind(before);
+    let mut state = automaton.start_state(&config).ok()?;
+    let mut found = None;
+    let mut steps = 0;
+    // A match is told one byte after its end, which may lie beyond the range, or beyond the text.
+    for at in range.start..=range.end {
+        steps += 1;
+        state = match text.get(at) {
+            Some(byte) => automaton.next_state(state, *byte),
+            None => automaton.next_eoi_state(state),
+        };
+        if automaton.is_match_state(state) {
+            found = Some(at);
+        } else if automaton.is_dead_state(state) || automaton.is_quit_state(state) {
+            break;
         }
     }
+    *budget = budget.saturating_sub(steps);
+    found
 }
