@@ -3,7 +3,7 @@
 use gatehold_wire::audit::{AppendRequest, AppendResponse, Event};
 use gatehold_wire::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Resource};
 use gatehold_wire::hold::{FromFilter, ToFilter, from_filter, to_filter};
-use gatehold_wire::{Any, ISSUER_TYPE_URL, SERVER_TYPE_URL, push};
+use gatehold_wire::{Any, DETECTORS_TYPE_URL, ISSUER_TYPE_URL, SERVER_TYPE_URL, push};
 use prost::Message as _;
 
 use crate::abi::Callback;
@@ -18,6 +18,7 @@ const HOLD: &str = "Holds/Hold";
 #[derive(Clone, Debug, Default)]
 pub struct Push {
     issuers: Vec<Resource>,
+    detectors: Vec<Resource>,
     servers: Vec<Resource>,
     removed: Vec<String>,
 }
@@ -47,6 +48,14 @@ impl Push {
         self
     }
 
+    /// Adds what is looked for.
+    pub fn detectors(mut self, version: &str, detectors: &push::Detectors) -> Self {
+        let value = detectors.encode_to_vec();
+        let resource = resource(DETECTORS_TYPE_URL, "detectors", version, value);
+        self.detectors.push(resource);
+        self
+    }
+
     /// Adds a server.
     pub fn server(self, version: &str, server: &push::Server) -> Self {
         self.raw_server(&server.name, version, server.encode_to_vec())
@@ -65,12 +74,18 @@ impl Push {
         self
     }
 
-    /// The responses: issuers, then servers, as far as there are any.
+    /// The responses: issuers, detectors, then servers, as far as there are any.
     fn responses(&self) -> Vec<Vec<u8>> {
         let issuers = DeltaDiscoveryResponse {
             resources: self.issuers.clone(),
             type_url: ISSUER_TYPE_URL.to_owned(),
             nonce: "issuers".to_owned(),
+            ..DeltaDiscoveryResponse::default()
+        };
+        let detectors = DeltaDiscoveryResponse {
+            resources: self.detectors.clone(),
+            type_url: DETECTORS_TYPE_URL.to_owned(),
+            nonce: "detectors".to_owned(),
             ..DeltaDiscoveryResponse::default()
         };
         let servers = DeltaDiscoveryResponse {
@@ -80,7 +95,7 @@ impl Push {
             removed_resources: self.removed.clone(),
             ..DeltaDiscoveryResponse::default()
         };
-        [issuers, servers]
+        [issuers, detectors, servers]
             .into_iter()
             .filter(|it| !it.resources.is_empty() || !it.removed_resources.is_empty())
             .map(|it| it.encode_to_vec())

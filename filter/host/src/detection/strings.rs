@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// What stands between the quotes of each JSON string that one of `spans` touches, in order; keys are strings
-/// too. A text that is no JSON object, array or string is one string as a whole.
+/// What stands between the quotes of each JSON string that one of `spans` touches, in order; names of members are
+/// left out. A text that is no JSON object, array or string is one string as a whole.
 pub(super) fn touched(text: &[u8], spans: &[Range<usize>]) -> Vec<Range<usize>> {
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
     if !matches!(first, Some(b'{' | b'[' | b'"')) {
@@ -31,11 +31,19 @@ pub(super) fn touched(text: &[u8], spans: &[Range<usize>]) -> Vec<Range<usize>> 
             }
         }
         let string = start..end;
-        if spans.iter().any(|span| overlaps(span, &string)) {
+        let is_touched = spans.iter().any(|span| overlaps(span, &string));
+        if is_touched && !is_name(text, end) {
             touched.push(string);
         }
     }
     touched
+}
+
+/// Whether the string that ends in front of the quote at `end` is the name of a member.
+fn is_name(text: &[u8], end: usize) -> bool {
+    let after = text.iter().skip(end.saturating_add(1));
+    let mut after = after.filter(|byte| !byte.is_ascii_whitespace());
+    after.next() == Some(&b':')
 }
 
 /// Whether two ranges share a byte.
@@ -104,7 +112,8 @@ mod tests {
                 "one",
                 vec![r#"x \" one \\"#],
             ),
-            (r#"{"key":1}"#, "key", vec!["key"]),
+            (r#"{"key" : 1}"#, "key", vec![]),
+            (r#"{"key":"value"}"#, "key\":\"val", vec!["value"]),
             (r#"{"a":12345}"#, "234", vec![]),
             ("plain text", "text", vec!["plain text"]),
         ] {

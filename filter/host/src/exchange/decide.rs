@@ -344,7 +344,15 @@ impl Asked<'_> {
             return Err(self.refusal(target, &decision, draft));
         }
         draft.permitted();
-        Ok(())
+        // Answers to questions of a server may come this way.
+        match self.of.watched.and_then(Watched::blocks) {
+            None => Ok(()),
+            Some(seen) => {
+                draft.blocked();
+                let form = (self.of.era, false);
+                Err(Refusal::detected(&self.request.id, form, &seen, draft.id()))
+            }
+        }
     }
 
     /// Asks for a resource as it is written, and whether a rule forbids what a server may take it for.

@@ -242,6 +242,7 @@ impl<'a> Watched<'a> {
         observed.add(Kind::Argument, "", &self.placed(&seen), action);
         self.worker.metrics.observed(self.host, &observed);
         if !seen.verdict.secrets.is_empty() {
+            // What an event keeps must not tell them.
             draft.forget_arguments();
         }
         draft.detected(observed);
@@ -258,6 +259,9 @@ impl<'a> Watched<'a> {
     /// # Errors
     /// The host's.
     pub(super) fn keep(&self) -> Result<(), HostError> {
+        if self.said.seen.get().is_none() {
+            return Ok(());
+        }
         let (Some(seen), Some(approval)) = (
             self.needs_approval().filter(|_| !self.asks.get()),
             self.endpoint.server.detection.approval.as_ref(),
@@ -282,6 +286,10 @@ impl<'a> Watched<'a> {
         message: &Message,
         repeats: bool,
     ) -> Result<Option<Vec<u8>>, String> {
+        // What nobody has judged by what it says need not be looked at, as a request for a list.
+        if self.said.seen.get().is_none() {
+            return Ok(None);
+        }
         let (Some(seen), Some(detectors)) = (self.looked(), self.said.detectors) else {
             return Ok(None);
         };

@@ -86,8 +86,8 @@ async fn a_shadow_is_recorded_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn without_control_detection_goes_on_and_a_new_vm_knows_what_to_look_for() {
-    let mut harness = started(detecting("{ results: block }").trapping()).await;
+async fn without_control_detection_goes_on() {
+    let mut harness = started(detecting("{ results: block }")).await;
     let token = alice(&harness);
     says(&harness, "They call it project nightjar.");
     let read = call("get_mail", &json!({})).bearer(&token);
@@ -96,12 +96,9 @@ async fn without_control_detection_goes_on_and_a_new_vm_knows_what_to_look_for()
         .await
         .unwrap();
     harness.control.kill().await.unwrap();
-    for _ in 0..4 {
-        let trap = read.clone().header("x-gatehold-trap", "1");
-        let _ = harness.send(&trap).await;
-    }
     harness
         .on_all_workers(&read, PATIENCE, refused)
         .await
         .unwrap();
+    nothing_crashed(&mut harness).await;
 }

@@ -11,6 +11,7 @@ mod audit;
 mod bodies;
 mod bound;
 mod chaos;
+mod detection;
 mod holds;
 mod lifecycle;
 mod lists;

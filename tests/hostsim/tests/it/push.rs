@@ -1,7 +1,7 @@
 //! Resources on their way from control.
 
 use gatehold_hostsim::{Push, Sim, Status, fixture};
-use gatehold_wire::{ISSUER_TYPE_URL, SERVER_TYPE_URL};
+use gatehold_wire::{DETECTORS_TYPE_URL, ISSUER_TYPE_URL, SERVER_TYPE_URL};
 use serde_json::json;
 
 fn status(sim: &Sim, path: &str) -> Option<u16> {
@@ -16,13 +16,16 @@ fn status(sim: &Sim, path: &str) -> Option<u16> {
 }
 
 #[test]
-fn subscribes_to_both_types_and_acknowledges() {
+fn subscribes_to_all_types_and_acknowledges() {
     let sim = Sim::new(fixture::CONFIG);
     sim.tick();
     let stream = sim.push_streams()[0];
     let requests = sim.requests(stream);
     let types: Vec<_> = requests.iter().map(|it| it.type_url.as_str()).collect();
-    assert_eq!(types, [ISSUER_TYPE_URL, SERVER_TYPE_URL]);
+    assert_eq!(
+        types,
+        [ISSUER_TYPE_URL, DETECTORS_TYPE_URL, SERVER_TYPE_URL]
+    );
     for request in &requests {
         assert_eq!(request.resource_names_subscribe, ["*"]);
         assert!(request.initial_resource_versions.is_empty());
@@ -80,7 +83,7 @@ fn a_new_stream_says_what_is_held() {
     assert_ne!(new, old);
     let requests = sim.requests(new);
     assert_eq!(requests[0].initial_resource_versions["corp"], "1");
-    assert_eq!(requests[1].initial_resource_versions["crm"], "1");
+    assert_eq!(requests[2].initial_resource_versions["crm"], "1");
     assert!(requests[0].node.is_some());
     assert_eq!(
         status(&sim, "/crm/mcp"),
@@ -96,7 +99,7 @@ fn a_restarted_worker_says_what_it_found() {
     sim.tick();
     let requests = sim.requests(sim.push_streams()[0]);
     assert_eq!(requests[0].initial_resource_versions["corp"], "1");
-    assert_eq!(requests[1].initial_resource_versions["crm"], "1");
+    assert_eq!(requests[2].initial_resource_versions["crm"], "1");
 }
 
 #[test]

@@ -158,6 +158,7 @@ fn whatever_a_client_says_is_looked_at() {
             "completion/complete",
             json!({ "ref": { "type": "ref/prompt", "name": "greet" }, "argument": { "name": "who", "value": ATTACK } }),
         ),
+        rpc("logging/setLevel", json!({ "level": "info", "more": ATTACK })),
         json!({ "jsonrpc": "2.0", "id": 1, "result": { "action": "accept", "content": { "a": ATTACK } } })
             .to_string()
             .into_bytes(),
