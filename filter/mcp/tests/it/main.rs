@@ -25,6 +25,7 @@ mod protocol;
 mod reply;
 #[cfg(test)]
 mod spoken;
+#[cfg(test)]
 mod sse;
 #[cfg(test)]
 mod tasks;
