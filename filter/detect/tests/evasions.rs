@@ -65,7 +65,7 @@ fn from(first: u32, letter: char) -> String {
 
 fn json(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
-    quoted[1..quoted.len() - 1].to_owned()
+    quoted.trim_matches('"').to_owned()
 }
 
 #[test]

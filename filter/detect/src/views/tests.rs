@@ -3,7 +3,7 @@ use super::{BUDGET, Row, Turn, View, blob, row, turned};
 fn view(view: Option<View>, around: &str) -> Option<(String, String)> {
     view.map(|view| {
         let text = String::from_utf8_lossy(&view.text).into_owned();
-        (around[view.span].to_owned(), text)
+        (around.get(view.span).unwrap_or_default().to_owned(), text)
     })
 }
 
@@ -133,7 +133,7 @@ fn turned_back() {
 mod properties {
     use proptest::prelude::*;
 
-    use super::{BUDGET, Turn, blob, row, turned};
+    use super::{Turn, blob, row, turned};
 
     proptest! {
         #[test]
