@@ -1,7 +1,7 @@
 //! How fast texts are looked at: megabytes a second per mix of texts, and the worst case against the average.
 //!
-//! `gatehold-bench-detect [FOLDER] [--only NAME] [--search SECONDS]`: FOLDER holds `*.jsonl` with `kind`, `label`, `source` and
-//! `text` or `tool`; without one the texts are made up. `--search` looks for a text that is slower to read than all
+//! `gatehold-bench-detect [FOLDER] [--only NAME] [--search SECONDS]`: FOLDER holds `*.jsonl` with `kind`, `label`,
+//! `source` and `text` or `tool`; without one the texts are made up. `--search` looks for a text that is slower to read than all
 //! that are known, `--only` times the mixes with this in their names. Built for `wasm32-wasip1` it runs under `benches/micro/wasi.mjs`.
 #![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 #![forbid(unsafe_code)]
@@ -44,11 +44,15 @@ fn main() -> Result<()> {
         Some(folder) => texts::of_folder(folder)?,
         None => texts::made_up(),
     };
-    println!(
-        "{} of WebAssembly: {}",
-        timer.pack_size(),
-        cfg!(target_arch = "wasm32")
-    );
+    if let Some(name) = &only {
+        mixes.retain(|mix| mix.name.contains(name.as_str()));
+    }
+    let world = if cfg!(target_arch = "wasm32") {
+        "WebAssembly"
+    } else {
+        "native"
+    };
+    println!("{world}, pack of {} KB", timer.pack_size() >> 10);
     println!(
         "{:34} {:>7} {:>9} {:>8} {:>8}",
         "mix", "texts", "bytes", "MB/s", "flagged"
