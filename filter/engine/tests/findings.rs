@@ -1,9 +1,5 @@
 //! Conditions over what detection saw, and what it asks for by itself.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail their test"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail their test")]
 
 mod support;
 
