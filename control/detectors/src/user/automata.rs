@@ -7,8 +7,10 @@ use regex_syntax::hir::{Hir, HirKind};
 
 /// Most bytes of one automaton before it is made sparse.
 const MAX_DFA: usize = 2 << 20;
+/// Most bytes of one of several expressions.
+const MAX_JOINED: usize = 512 << 10;
 /// Most bytes of one that does not need to be relaxed.
-const MAX_SIMPLE: usize = 128 << 10;
+const MAX_SIMPLE: usize = 16 << 10;
 /// Most bytes that are needed to make one.
 const MAX_WORK: usize = 16 << 20;
 /// Most bytes of what an automaton is made from.
@@ -36,7 +38,7 @@ pub(super) fn filters(
             simple.push((number, hir.clone()));
             continue;
         }
-        let hir = relaxed(hir);
+        let hir = beginning(hir).unwrap_or_else(|| relaxed(hir));
         filter(&[&hir], MAX_DFA).map_err(|reason| (number, reason))?;
         simple.push((number, hir));
     }
@@ -48,7 +50,12 @@ fn join(
     out: &mut Vec<(Vec<u8>, Vec<u16>)>,
 ) -> Result<(), (u16, String)> {
     let hirs: Vec<&Hir> = expressions.iter().map(|(_, hir)| hir).collect();
-    match (filter(&hirs, MAX_DFA), expressions) {
+    let most = if expressions.len() > 1 {
+        MAX_JOINED
+    } else {
+        MAX_DFA
+    };
+    match (filter(&hirs, most), expressions) {
         (_, []) => {}
         (Ok(bytes), _) => out.push((
             bytes,
@@ -62,6 +69,36 @@ fn join(
         }
     }
     Ok(())
+}
+
+/// What an expression begins with, up to what is counted; nothing when that is next to nothing.
+fn beginning(hir: &Hir) -> Option<Hir> {
+    let begins = match hir.kind() {
+        HirKind::Capture(capture) => beginning(&capture.sub)?,
+        HirKind::Alternation(subs) => {
+            Hir::alternation(subs.iter().map(beginning).collect::<Option<_>>()?)
+        }
+        HirKind::Concat(subs) => {
+            let is_counted = |sub: &Hir| match sub.kind() {
+                HirKind::Repetition(repetition) => repetition.max != Some(1),
+                HirKind::Capture(_) => true,
+                _ => false,
+            };
+            Hir::concat(
+                subs.iter()
+                    .take_while(|sub| !is_counted(sub))
+                    .cloned()
+                    .collect(),
+            )
+        }
+        HirKind::Literal(_) => hir.clone(),
+        _ => return None,
+    };
+    begins
+        .properties()
+        .minimum_len()
+        .filter(|length| *length >= 2)?;
+    Some(begins)
 }
 
 /// An expression that matches wherever this one does, and more often: without counts.

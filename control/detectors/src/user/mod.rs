@@ -46,10 +46,7 @@ fn parts(rules: &[UserRule], fold: &Fold) -> Result<RulesParts, RuleError> {
         let automaton = automata::anchored(&hir).map_err(failed)?;
         bytes += automaton.len();
         if bytes > MAX_BYTES {
-            return Err(failed(format!(
-                "with it the rules take more than {} MiB; use fewer or simpler patterns, with shorter repetitions",
-                MAX_BYTES >> 20
-            )));
+            return Err(failed(too_many()));
         }
         parts.rules.push((rule.name.clone(), role, automaton));
         expressions.push(hir);
@@ -61,7 +58,25 @@ fn parts(rules: &[UserRule], fold: &Fold) -> Result<RulesParts, RuleError> {
             .unwrap_or_default(),
         reason,
     })?;
-    Ok(parts)
+    bytes += parts
+        .filters
+        .iter()
+        .map(|(filter, _)| filter.len())
+        .sum::<usize>();
+    match rules.last() {
+        Some(rule) if bytes > MAX_BYTES => Err(RuleError {
+            name: rule.name.clone(),
+            reason: too_many(),
+        }),
+        _ => Ok(parts),
+    }
+}
+
+fn too_many() -> String {
+    format!(
+        "with it the rules take more than {} MiB; use fewer or simpler patterns, with shorter repetitions",
+        MAX_BYTES >> 20
+    )
 }
 
 fn role(rule: &UserRule) -> Result<Role, String> {
