@@ -16,4 +16,3 @@ pub const DISGUISED: u8 = 32;
 pub const CAMEL: u8 = 64;
 /// A run of symbols, not a word.
 pub const SYMBOLS: u8 = 128;
-

@@ -11,6 +11,8 @@ use super::{PIECE, View, is_readable};
 pub(crate) const MIN_BLOB: u32 = 16;
 /// Bytes before the word that may belong to it.
 const BEFORE: usize = 64;
+/// Bytes of a run in which it is judged.
+const EXTENT: usize = 512;
 /// Decoded bytes by which a run is judged, at several places.
 const PROBE: usize = 15;
 /// Multiples of what each encoding takes for whole bytes.
@@ -23,7 +25,9 @@ pub(crate) fn blob(text: &[u8], from: usize, start: usize, budget: &mut usize) -
     let start = start - reach.take_while(|byte| is_sign(**byte)).count();
     let rest = text.get(start..)?;
     let rest = rest.get(..PIECE.min(rest.len()))?;
-    let encoding = Encoding::of(rest)?;
+    let belongs = |byte: &&u8| is_sign(**byte) || matches!(**byte, b'\\' | b'\n' | b'\r');
+    let extent = rest.iter().take(EXTENT).take_while(belongs).count();
+    let encoding = Encoding::of(rest.get(..extent)?)?;
     let (text, length) = encoding.decode(rest, (*budget).min(PIECE));
     *budget = budget.saturating_sub(text.len());
     let text = match unpacked(&text, budget) {
@@ -58,7 +62,7 @@ impl Encoding {
             .find(|encoding| {
                 PROBES
                     .into_iter()
-                    .take_while(|from| from + 16 <= run.len())
+                    .take_while(|from| from + 12 <= run.len())
                     .any(|from| run.get(from..).is_some_and(|run| encoding.fits(run)))
             })
     }
