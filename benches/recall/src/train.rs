@@ -30,7 +30,7 @@ pub(crate) fn expected(sign: Sign) -> f32 {
         Sign::Strong => 5.0,
         Sign::Plus => 2.0,
         Sign::Weak => 0.5,
-        Sign::Minus => -0.5,
+        Sign::Minus => -1.5,
         Sign::Free => 0.0,
     }
 }
