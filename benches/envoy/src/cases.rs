@@ -68,6 +68,13 @@ pub const CASES: &[Case] = &[
         ..CALL
     },
     Case {
+        name: "both-2k",
+        about: "a call with 2 KB of arguments and a result of 2 KB",
+        arguments: Some(2048),
+        answer: "result-2k",
+        ..CALL
+    },
+    Case {
         name: "result-10k",
         about: "a result of 10 KB",
         arguments: Some(512),

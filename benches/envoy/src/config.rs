@@ -52,7 +52,7 @@ pub fn render(file: &str, variant: Variant, places: &Places<'_>) -> anyhow::Resu
     let text = bootstrap.render(file)?;
     let text = replaced(&text, ACCESS_LOG, CLUSTERS, "")?;
     match variant {
-        Variant::Rbac | Variant::Audit | Variant::All => Ok(text),
+        Variant::Rbac | Variant::Audit | Variant::All | Variant::Detect => Ok(text),
         Variant::Passthrough => replaced(&text, FILTER, ROUTER, ""),
         Variant::WasmEmpty => replaced(&text, FILTER, ROUTER, &empty(places.wasm)),
         Variant::EnvoyNative => replaced(&text, FILTER, ROUTER, &native(places.jwks)),

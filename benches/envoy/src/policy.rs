@@ -69,6 +69,7 @@ spec:
   issuers: [test]
   scopes: [mcp]
   risk: { destructive: ["delete_*"], financial: [refund], read: ["get_*", "search_*", "list_*"] }
+  detection: @detection@
 ---
 apiVersion: gatehold.io/v1
 kind: Console
@@ -138,10 +139,10 @@ spec:
       deny: { server: "*", risk: destructive }
 "#;
 
-/// The file of the issuer and the server. `${JWKS}` stands for the keys.
+/// The file of the issuer and the server, which looks at traffic or does not. `${JWKS}` stands for the keys.
 #[must_use]
-pub fn servers() -> &'static str {
-    SERVERS
+pub fn servers(detects: bool) -> String {
+    SERVERS.replace("@detection@", if detects { "log" } else { "off" })
 }
 
 /// The file of the policy: roles and tools only, or everything there is.

@@ -143,7 +143,7 @@ async fn start(
                 continue;
             }
             if variant.is_ours() && !desks.iter().any(|desk| desk.serves(*variant, rules)) {
-                desks.push(Desk::start(ground, variant.is_full(), rules).await?);
+                desks.push(Desk::start(ground, *variant, rules).await?);
             }
             let desk = desks
                 .iter()

@@ -254,7 +254,7 @@ pub(crate) mod tests {
         };
         for (variant, factor) in Variant::ALL
             .into_iter()
-            .zip([1.0, 1.1, 1.3, 1.2, 1.25, 1.3])
+            .zip([1.0, 1.1, 1.3, 1.2, 1.25, 1.3, 1.35])
         {
             let series = series(&[100.0 * factor, 200.0 * factor]);
             results.series.insert(("call-2k", variant), series);

@@ -43,6 +43,7 @@ pub struct Desk {
     /// The program.
     pub control: Control,
     full: bool,
+    detects: bool,
     rules: Rules,
 }
 
@@ -51,14 +52,23 @@ impl Desk {
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn start(ground: &Ground<'_>, full: bool, rules: Rules) -> anyhow::Result<Self> {
-        let name = if full { "full" } else { "plain" };
+    pub async fn start(
+        ground: &Ground<'_>,
+        variant: Variant,
+        rules: Rules,
+    ) -> anyhow::Result<Self> {
+        let (full, detects) = (variant.is_full(), variant.detects());
+        let name = match (full, detects) {
+            (false, _) => "plain",
+            (true, false) => "full",
+            (true, true) => "detecting",
+        };
         let folder = ground
             .folder
             .join(format!("control-{name}-{}", rules.count()));
         let jwks = ground.keys.jwks().to_string();
         let documents = Documents::create(folder.join("documents"), 0, 0, 0, &jwks)?;
-        documents.write("servers.yaml", policy::servers())?;
+        documents.write("servers.yaml", &policy::servers(detects))?;
         documents.write("policy.yaml", &policy::policy(full, rules))?;
         let control = Control::start(ground.tools, &folder, 0, 0).await?;
         // What it does with audit events is not what is measured, and must not disturb the load.
@@ -66,6 +76,7 @@ impl Desk {
         Ok(Self {
             control,
             full,
+            detects,
             rules,
         })
     }
@@ -73,7 +84,7 @@ impl Desk {
     /// Whether a site of this kind asks this control.
     #[must_use]
     pub fn serves(&self, variant: Variant, rules: Rules) -> bool {
-        self.full == variant.is_full() && self.rules == rules
+        (self.full, self.detects) == (variant.is_full(), variant.detects()) && self.rules == rules
     }
 }
 

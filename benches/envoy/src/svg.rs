@@ -169,6 +169,7 @@ fn color(variant: Variant) -> &'static str {
         Variant::Rbac => "#54aeff",
         Variant::Audit => "#218bff",
         Variant::All => "#0969da",
+        Variant::Detect => "#0a3069",
         Variant::McpProxy | Variant::McpAirlock => "#bf3989",
     }
 }

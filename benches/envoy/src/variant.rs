@@ -13,8 +13,10 @@ pub enum Variant {
     Rbac,
     /// The filter, with audit events.
     Audit,
-    /// The filter with everything that there is: sessions, conditions, risk classes, approvals.
+    /// The filter with everything that there is but detection: sessions, conditions, risk classes, approvals.
     All,
+    /// The same, with detection: it looks at every call and answer, and tells what it sees.
+    Detect,
     /// The peer `mcp-proxy` from crates.io instead of Envoy: a thin proxy, without policy.
     McpProxy,
     /// The peer `mcp-airlock` from PyPI instead of Envoy: policy and audit.
@@ -23,13 +25,14 @@ pub enum Variant {
 
 impl Variant {
     /// Every one, in the order of the results.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Passthrough,
         Self::WasmEmpty,
         Self::EnvoyNative,
         Self::Rbac,
         Self::Audit,
         Self::All,
+        Self::Detect,
     ];
 
     /// What is measured only when asked for, beside the others.
@@ -45,6 +48,7 @@ impl Variant {
             Self::Rbac => "rbac",
             Self::Audit => "audit",
             Self::All => "all",
+            Self::Detect => "detect",
             Self::McpProxy => "mcp-proxy",
             Self::McpAirlock => "mcp-airlock",
         }
@@ -59,7 +63,7 @@ impl Variant {
     /// Whether it is the filter of this repository.
     #[must_use]
     pub fn is_ours(self) -> bool {
-        matches!(self, Self::Rbac | Self::Audit | Self::All)
+        matches!(self, Self::Rbac | Self::Audit | Self::All | Self::Detect)
     }
 
     /// Whether it is another gateway instead of Envoy.
@@ -77,12 +81,18 @@ impl Variant {
     /// Whether it sends audit events.
     #[must_use]
     pub fn audits(self) -> bool {
-        matches!(self, Self::Audit | Self::All)
+        matches!(self, Self::Audit | Self::All | Self::Detect)
     }
 
     /// Whether its policy is the one with everything in it.
     #[must_use]
     pub fn is_full(self) -> bool {
-        self == Self::All
+        matches!(self, Self::All | Self::Detect)
+    }
+
+    /// Whether it looks for injection, poisoning and secrets.
+    #[must_use]
+    pub fn detects(self) -> bool {
+        self == Self::Detect
     }
 }
