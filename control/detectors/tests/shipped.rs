@@ -1,5 +1,5 @@
 //! The rules and weights that ship.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::LazyLock;
 
