@@ -247,7 +247,7 @@ mod tests {
             })
             .unwrap()
         );
-        assert_eq!(json["rows"].as_array().unwrap().len(), 10);
+        assert_eq!(json["rows"].as_array().unwrap().len(), 11);
         assert_eq!(json["ratios"][5]["cpu"]["median"], json!(1.3));
         assert_eq!(json["goals"].as_array().unwrap().len(), 9);
     }
