@@ -56,7 +56,11 @@ impl Draft {
     /// There is too much of something.
     pub fn for_training(&self) -> Result<Pack, TextError> {
         let mut weights = Weights::default();
-        let names = self.sequences.features.iter().map(|it| (it.name.clone(), [0; 3]));
+        let names = self
+            .sequences
+            .features
+            .iter()
+            .map(|it| (it.name.clone(), [0; 3]));
         weights.features.extend(names);
         self.pack("training", &weights, Vec::new())
     }
