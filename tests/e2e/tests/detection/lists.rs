@@ -38,7 +38,7 @@ async fn a_poisoned_tool_is_hidden_and_not_called_until_its_definition_is_clean(
     let shown = harness.send(&list).await.unwrap().json();
     assert_eq!(names(&shown), ["get_time"], "{shown}");
     assert!(!shown.to_string().contains("id_rsa"), "{shown}");
-    harness.recorder.take();
+    drop(harness.recorder.take());
     // On whichever worker it is called.
     let refused = |reply: &gatehold_harness::Reply| {
         let answer = reply.json();
