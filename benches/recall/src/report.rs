@@ -40,7 +40,7 @@ pub(crate) fn table(scored: &[Scored<'_>]) {
         for ((benign, tier), (flagged, all)) in groups {
             let name = match (benign, tier.as_str()) {
                 (false, "") => format!("**{}: recall**", kind.name()),
-                (false, tier) => format!("{tier}"),
+                (false, tier) => tier.to_owned(),
                 (true, tier) => format!("flagged of {tier}"),
             };
             let share = |at: usize| 100.0 * flagged[at] as f64 / all.max(1) as f64;

@@ -1,5 +1,5 @@
 //! The rules and weights that ship.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::expect_used, reason = "a test may panic")]
 
 use std::sync::LazyLock;
 
