@@ -73,12 +73,18 @@ impl Lexicon {
     /// What the word is; nothing for most.
     #[inline]
     pub(crate) fn tags(&self, hash: Hash) -> &[Tag] {
-        let value = hash.value();
-        let (cell, bit) = Self::bit(value);
-        match self.bloom.get(cell) {
-            Some(word) if word & bit != 0 => self.find(value),
-            _ => &[],
+        if self.may_know(hash) {
+            self.find(hash.value())
+        } else {
+            &[]
         }
+    }
+
+    /// Whether the word may be something; it is not for most.
+    #[inline]
+    pub(crate) fn may_know(&self, hash: Hash) -> bool {
+        let (cell, bit) = Self::bit(hash.value());
+        self.bloom.get(cell).is_some_and(|word| word & bit != 0)
     }
 
     fn find(&self, value: u64) -> &[Tag] {

@@ -8,21 +8,15 @@ mod decoded;
 
 use std::ops::Range;
 
-use crate::follow::Live;
+use crate::follow::{Class, Live, On};
 use crate::hash::Hash;
-use crate::pack::{NO_FEATURE, Step, Tag};
+use crate::pack::{NO_FEATURE, Tag};
 use crate::score::{Fired, Score};
 use crate::views::{self, Turn};
 use crate::words::{self, Sink, Word};
 use crate::{Context, Kind, Pack, flag, shape};
 use decoded::Views;
 
-/// Words between which pairs are looked for.
-const PAIR_REACH: u32 = 6;
-/// Words with classes that are remembered for pairs.
-const RECENT: usize = 3;
-/// Classes of one word that are remembered for pairs.
-const RECENT_CLASSES: usize = 4;
 /// Most bytes of an address that are looked through.
 const MAX_URL: usize = 1024;
 
@@ -34,15 +28,6 @@ struct Place {
     start: u32,
 }
 
-/// A word that meant something.
-#[derive(Clone, Copy, Debug, Default)]
-struct Recent {
-    position: u32,
-    start: u32,
-    classes: [u16; RECENT_CLASSES],
-    count: usize,
-}
-
 /// Follows all sequences at once.
 #[derive(Debug)]
 pub(crate) struct Matcher<'p> {
@@ -50,8 +35,6 @@ pub(crate) struct Matcher<'p> {
     score: Score,
     places: Vec<Place>,
     live: Live,
-    recent: [Recent; RECENT],
-    current: Recent,
     position: u32,
     /// Bytes before this piece.
     base: usize,
@@ -72,10 +55,8 @@ impl<'p> Matcher<'p> {
         Self {
             pack,
             score: Score::new(pack, kind),
-            places: vec![Place::default(); pack.states as usize],
+            places: vec![Place::default(); pack.follow.places()],
             live: Live::new(&pack.follow),
-            recent: Default::default(),
-            current: Recent::default(),
             position: 0,
             base: 0,
             told: 0,
@@ -125,24 +106,37 @@ impl<'p> Matcher<'p> {
         self.views.excerpt(start, end)
     }
 
+    /// Moves on by so many words.
+    #[inline]
+    fn advance(&mut self, words: u32) {
+        self.position += words;
+        self.live.advance(self.position + 1);
+    }
+
     /// The word at hand is of this class.
+    #[inline]
     fn hit(&mut self, class: u16, flags: u8, start: u32, end: u32) {
         let pack = self.pack;
+        if let Some(follow) = pack.follow.class(class)
+            && self.live.concerns(follow)
+        {
+            self.follow(follow, flags, start, end);
+        }
+    }
+
+    fn follow(&mut self, follow: &Class, flags: u8, start: u32, end: u32) {
         let now = self.position + 1;
-        self.live.advance(now);
-        let Some(follow) = pack.follow.class(class) else {
-            return;
-        };
         for group in &follow.groups {
-            if !self.live.may_go_on(group) {
-                continue;
-            }
-            for step in &group.steps {
-                let from = usize::from(step.state).wrapping_sub(1);
-                match self.places.get(from) {
+            let mut alive = self.live.alive(group);
+            while alive != 0 {
+                let last = alive.ilog2();
+                alive ^= 1 << last;
+                let Some(step) = group.step(last) else {
+                    continue;
+                };
+                match self.places.get(usize::from(step.from)) {
                     Some(place)
-                        if place.position > 0
-                            && place.position < now
+                        if place.position < now
                             && now - place.position <= u32::from(step.gap) + 1
                             && flags & step.need == step.need =>
                     {
@@ -158,45 +152,19 @@ impl<'p> Matcher<'p> {
                 self.reached(step, now, start, end);
             }
         }
-        if class >= pack.paired {
-            return;
-        }
-        self.pair(class, end);
-        if let Some(slot) = self.current.classes.get_mut(self.current.count) {
-            *slot = class;
-            self.current.count += 1;
-        }
     }
 
     #[inline]
-    fn reached(&mut self, step: &Step, now: u32, begun: u32, end: u32) {
-        if let Some(place) = self.places.get_mut(usize::from(step.state)) {
+    fn reached(&mut self, step: &On, now: u32, begun: u32, end: u32) {
+        if let Some(place) = self.places.get_mut(usize::from(step.to)) {
             *place = Place {
                 position: now,
                 start: begun,
             };
-            self.live.reached(step.state);
+            self.live.reached(step.to);
         }
         if step.feature != NO_FEATURE {
             self.fire(step.feature, begun, end);
-        }
-    }
-
-    fn pair(&mut self, class: u16, end: u32) {
-        let classes = usize::from(self.pack.paired);
-        for recent in self.recent {
-            if recent.count == 0 || recent.position + PAIR_REACH < self.position {
-                continue;
-            }
-            for first in recent.classes.iter().take(recent.count) {
-                let at = usize::from(*first) * classes + usize::from(class);
-                match self.pack.pairs.get(at) {
-                    Some(&feature) if feature != NO_FEATURE => {
-                        self.fire(feature, recent.start, end);
-                    }
-                    _ => {}
-                }
-            }
         }
     }
 
@@ -213,15 +181,6 @@ impl<'p> Matcher<'p> {
         self.score.fire(self.pack, fired);
     }
 
-    fn remember(&mut self) {
-        if self.current.count > 0 {
-            self.recent.rotate_right(1);
-            if let Some(first) = self.recent.first_mut() {
-                *first = self.current;
-            }
-        }
-    }
-
     fn symbols(&mut self, text: &[u8], word: &Word) {
         if text.get(word.start..word.end) == Some(b"://") {
             self.address(text, word);
@@ -232,17 +191,11 @@ impl<'p> Matcher<'p> {
         if tags.is_empty() {
             return;
         }
-        self.position += 1;
+        self.advance(1);
         let (start, end) = (self.offset(word.start), self.span_end(word.end));
-        self.current = Recent {
-            position: self.position,
-            start,
-            ..Recent::default()
-        };
         for tag in tags {
             self.hit(tag.class, word.flags, start, end);
         }
-        self.remember();
     }
 
     /// An address from `://` to its end.
@@ -261,18 +214,12 @@ impl<'p> Matcher<'p> {
             .any(|byte| matches!(byte, b'{' | b'$' | b'['));
         let end = word.end + length;
         self.told = self.told.max(end);
-        self.position += 1;
+        self.advance(1);
         let (from, to) = (self.offset(word.start), self.span_end(end));
-        self.current = Recent {
-            position: self.position,
-            start: from,
-            ..Recent::default()
-        };
         self.hit(shape::URL, 0, from, to);
         if asks || fills {
             self.hit(shape::URL_DATA, 0, from, to);
         }
-        self.remember();
     }
 
     fn shapes(&mut self, word: &Word, start: u32, end: u32) {
@@ -301,13 +248,28 @@ impl<'p> Matcher<'p> {
         }
     }
 
-    fn tagged(&mut self, tags: &[Tag], word: &Word, start: u32, end: u32) {
+    /// Everything that the word is. Whether it is also one of ours in disguise.
+    #[inline]
+    fn tagged(&mut self, tags: &[Tag], word: &Word, start: u32, end: u32) -> bool {
+        let mut turns = false;
         for tag in tags {
             let fits = word.flags & tag.need == tag.need
                 && (tag.before == 0 || tag.before == word.before)
                 && (tag.after == 0 || tag.after == word.after);
             if fits {
                 self.hit(tag.class, word.flags, start, end);
+            }
+            turns |= matches!(tag.class, shape::ROT13 | shape::REVERSED);
+        }
+        turns
+    }
+
+    fn turns(&mut self, text: &[u8], word: &Word, tags: &[Tag]) {
+        for tag in tags {
+            match tag.class {
+                shape::ROT13 => self.turn(text, word, Turn::Letters),
+                shape::REVERSED => self.turn(text, word, Turn::Around),
+                _ => {}
             }
         }
     }
@@ -320,24 +282,20 @@ impl Matcher<'_> {
         if word.length >= views::MIN_BLOB && coded && self.blob(text, word) {
             return;
         }
-        self.position += u32::from(word.step);
+        self.advance(u32::from(word.step));
         let (start, end) = (self.offset(word.start), self.span_end(word.end));
-        self.current = Recent {
-            position: self.position,
-            start,
-            ..Recent::default()
-        };
-        self.tagged(tags, word, start, end);
-        self.shapes(word, start, end);
-        self.remember();
+        let turns = self.tagged(tags, word, start, end);
+        // Small letters by themselves have no shape.
+        if word.flags & !(flag::LOWER | flag::START) != 0
+            || word.before != 0
+            || !self.tools.is_empty()
+        {
+            self.shapes(word, start, end);
+        }
         self.last_end = word.end;
         self.row(text, word);
-        for tag in tags {
-            match tag.class {
-                shape::ROT13 => self.turn(text, word, Turn::Letters),
-                shape::REVERSED => self.turn(text, word, Turn::Around),
-                _ => {}
-            }
+        if turns {
+            self.turns(text, word, tags);
         }
     }
 }
@@ -347,6 +305,17 @@ impl Sink for Matcher<'_> {
         let (start, end) = (self.offset(run.start), self.span_end(run.end));
         self.event(shape::HIDDEN, start, end);
         self.carried(run, carried);
+    }
+
+    #[inline]
+    fn passes(&mut self, _: &[u8], word: Range<usize>, hash: Hash, _: u8, step: u8) -> bool {
+        if self.pack.lexicon.may_know(hash) || word.start < self.told || !self.tools.is_empty() {
+            return false;
+        }
+        self.position += u32::from(step);
+        self.last_end = word.end;
+        self.views.end_row();
+        true
     }
 
     fn knows(&self, hash: Hash) -> bool {
@@ -368,18 +337,6 @@ impl Sink for Matcher<'_> {
         } else {
             &[]
         };
-        // Nothing but small letters, and nothing known: what most words are.
-        if tags.is_empty()
-            && word.flags & !(flag::LOWER | flag::START) == 0
-            && matches!(word.length, 2..views::MIN_BLOB)
-            && !matches!(word.before, b'@' | b'`' | b'\'')
-            && self.tools.is_empty()
-        {
-            self.position += u32::from(word.step);
-            self.last_end = word.end;
-            self.views.end_row();
-            return;
-        }
         self.odd_word(text, word, tags);
     }
 }

@@ -9,7 +9,7 @@ use crate::{Fold, Kind, Rules, lexicon::Lexicon};
 /// Changes whenever older filters could not read what is written.
 const FORMAT: u32 = 1;
 const MAGIC: &[u8; 4] = b"GHDP";
-/// A pair of classes that means nothing.
+/// What a step that completes nothing has for a feature.
 pub(crate) const NO_FEATURE: u16 = u16::MAX;
 
 /// Words, patterns, weights and user rules, as control compiled them.
@@ -21,7 +21,6 @@ pub struct Pack {
     pub(crate) windows: [u32; 3],
     pub(crate) lexicon: Lexicon,
     pub(crate) classes: u16,
-    pub(crate) paired: u16,
     /// By class: the steps of sequences that a word of the class can take.
     pub(crate) steps: Vec<Vec<Step>>,
     /// The same, as a scan goes through them.
@@ -29,8 +28,6 @@ pub struct Pack {
     /// Places of all sequences.
     pub(crate) states: u32,
     pub(crate) features: Vec<Feature>,
-    /// By first and second class: the feature of a pair of words that are close.
-    pub(crate) pairs: Vec<u16>,
     /// By kind: the sum that flags, in thousandths of log odds.
     pub(crate) thresholds: [i32; 3],
     /// How characters beyond ASCII read.
@@ -88,8 +85,6 @@ pub struct Parts {
     pub windows: [u32; 3],
     /// How many classes there are.
     pub classes: u16,
-    /// How many of them, from the first, make pairs; at most 255.
-    pub paired: u16,
     /// Folded words and what they are.
     pub lexicon: Vec<(Hash, Vec<Tag>)>,
     /// By class.
@@ -98,8 +93,6 @@ pub struct Parts {
     pub states: u32,
     /// At most 65,000.
     pub features: Vec<Feature>,
-    /// First class, second class, feature.
-    pub pairs: Vec<(u8, u8, u16)>,
     /// By kind: the sum that flags.
     pub thresholds: [i32; 3],
     /// How characters beyond ASCII read.
@@ -128,23 +121,15 @@ impl Pack {
     /// Something points outside.
     pub fn assemble(mut parts: Parts) -> Result<Self, PackError> {
         prune(&mut parts);
-        let classes = usize::from(parts.paired);
-        let mut pairs = vec![NO_FEATURE; classes * classes];
-        for (first, second, feature) in parts.pairs {
-            let at = usize::from(first) * classes + usize::from(second);
-            *pairs.get_mut(at).ok_or(PackError::Damaged("pairs"))? = feature;
-        }
         let pack = Self {
             name: parts.name,
             windows: parts.windows,
             lexicon: Lexicon::build(&parts.lexicon),
             classes: parts.classes,
-            paired: parts.paired,
             follow: Follow::new(&parts.steps, parts.states),
             steps: parts.steps,
             states: parts.states,
             features: parts.features,
-            pairs,
             thresholds: parts.thresholds,
             fold: parts.fold,
             user: Rules::load(&parts.user)?,
@@ -182,7 +167,6 @@ impl Pack {
             windows: [reader.u32()?, reader.u32()?, reader.u32()?],
             lexicon: Lexicon::read(reader)?,
             classes: reader.u16()?,
-            paired: reader.u16()?,
             steps: reader.list(|reader| {
                 reader.list(|reader| {
                     Some(Step {
@@ -201,7 +185,6 @@ impl Pack {
                     weights: [reader.i32()?, reader.i32()?, reader.i32()?],
                 })
             })?,
-            pairs: reader.list(Reader::u16)?,
             thresholds: [reader.i32()?, reader.i32()?, reader.i32()?],
             fold: Fold::load(reader.blob()?).ok()?,
             user: Rules::load(reader.blob()?).ok()?,
@@ -217,7 +200,6 @@ impl Pack {
         self.windows.iter().for_each(|words| writer.u32(*words));
         self.lexicon.write(&mut writer);
         writer.u16(self.classes);
-        writer.u16(self.paired);
         writer.list(&self.steps, |writer, steps| {
             writer.list(steps, |writer, step| {
                 writer.u16(step.state);
@@ -234,7 +216,6 @@ impl Pack {
                 .iter()
                 .for_each(|weight| writer.i32(*weight));
         });
-        writer.list(&self.pairs, |writer, feature| writer.u16(*feature));
         self.thresholds.iter().for_each(|sum| writer.i32(*sum));
         writer.blob(&self.fold.to_bytes());
         writer.blob(&self.user.to_bytes());
@@ -288,9 +269,7 @@ impl Pack {
         {
             return Err(PackError::Damaged("windows"));
         }
-        let paired = usize::from(self.paired);
-        if paired > classes || paired > 255 || self.steps.len() != classes || self.states > 1 << 16
-        {
+        if self.steps.len() != classes || self.states > 1 << 16 {
             return Err(PackError::Damaged("classes"));
         }
         if features >= usize::from(NO_FEATURE) {
@@ -303,9 +282,6 @@ impl Pack {
         };
         if !self.steps.iter().flatten().all(fits) {
             return Err(PackError::Damaged("steps"));
-        }
-        if self.pairs.len() != paired * paired || !self.pairs.iter().all(|it| known(*it)) {
-            return Err(PackError::Damaged("pairs"));
         }
         if !self.lexicon.is_sound(self.classes) {
             return Err(PackError::Damaged("lexicon"));

@@ -35,10 +35,6 @@ pub(crate) fn prune(parts: &mut Parts) {
                 .steps
                 .get(usize::from(class))
                 .is_none_or(|steps| !steps.is_empty())
-            || parts
-                .pairs
-                .iter()
-                .any(|(first, second, _)| u16::from(*first) == class || u16::from(*second) == class)
     };
     let asked: Vec<bool> = (0..parts.classes).map(asked).collect();
     for (_, tags) in &mut parts.lexicon {

@@ -49,6 +49,11 @@ impl Sink for Both<'_, '_> {
         self.1.word(text, word);
     }
 
+    #[inline]
+    fn passes(&mut self, text: &[u8], word: Range<usize>, hash: Hash, next: u8, step: u8) -> bool {
+        Secrets::passes(text, &word, next) && self.0.passes(text, word, hash, next, step)
+    }
+
     fn hidden(&mut self, run: Range<usize>, carried: &[u8]) {
         self.0.hidden(run, carried);
     }

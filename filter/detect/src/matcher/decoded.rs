@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{Matcher, Recent};
+use super::Matcher;
 use crate::hash::{Hash, Hasher};
 use crate::views::{self, Row, Turn, View};
 use crate::words::{Gap, Word, words};
@@ -167,14 +167,8 @@ impl Matcher<'_> {
 
     /// Something that is no word of the text is of this class.
     pub(super) fn event(&mut self, class: u16, start: u32, end: u32) {
-        self.position += 1;
-        self.current = Recent {
-            position: self.position,
-            start,
-            ..Recent::default()
-        };
+        self.advance(1);
         self.hit(class, 0, start, end);
-        self.remember();
     }
 }
 

@@ -144,6 +144,16 @@ impl Secrets {
         now.found
     }
 
+    /// Whether nothing can come of a word of small letters, the first perhaps large; `next` is the byte behind it.
+    #[inline]
+    pub(crate) fn passes(text: &[u8], word: &Range<usize>, next: u8) -> bool {
+        match next {
+            b'.' | b',' => true,
+            b'@' | b':' => false,
+            _ => !may_end_name(text, word.end),
+        }
+    }
+
     /// A word of the piece at hand.
     #[inline]
     pub(crate) fn word(&mut self, text: &[u8], word: &Word) {
@@ -283,7 +293,8 @@ fn sign(text: &[u8], word: &Word) -> Option<Sign> {
         b'a'..=b'z' | b'A'..=b'Z' | b'.' | b',' => None,
         b'@' => Some(Sign::Mail),
         b':' if is_scheme(text, word.end) => Some(Sign::Scheme),
-        _ => odd_name(text, word, length),
+        _ if may_end_name(text, word.end) => odd_name(text, word, length),
+        _ => None,
     }
 }
 
@@ -325,6 +336,36 @@ fn odd_digits(text: &[u8], word: &Word, length: usize) -> Option<Sign> {
     }
     (next == b':' && is_scheme(text, word.end)).then_some(Sign::Scheme)
 }
+
+/// Whether a word that ends there may be one that [`odd_name`] knows, by its last three letters: a bit for the hash
+/// of each usual ending, with a multiplier for which they have few.
+#[inline]
+fn may_end_name(text: &[u8], end: usize) -> bool {
+    let last = end.checked_sub(3).and_then(|at| text.get(at..end));
+    let Some(&[first, second, third]) = last else {
+        return false;
+    };
+    ENDINGS >> ending(u32::from_le_bytes([first, second, third, 0])) & 1 != 0
+}
+
+#[inline]
+const fn ending(letters: u32) -> u32 {
+    (letters | 0x20_2020).wrapping_mul(0x6AEA_2E65) >> 26
+}
+
+/// The bits of [`may_end_name`].
+const ENDINGS: u64 = {
+    let mut bits = 0;
+    let mut rest: &[&[u8; 3]] = &[
+        b"ord", b"swd", b"pwd", b"ase", b"ort", b"ena", b"ret", b"key", b"ken", b"rer", b"sic",
+        b"gin",
+    ];
+    while let [[first, second, third], others @ ..] = rest {
+        bits |= 1 << ending(u32::from_le_bytes([*first, *second, *third, 0]));
+        rest = others;
+    }
+    bits
+};
 
 /// A word that may be the name of a secret, or stand before one.
 fn odd_name(text: &[u8], word: &Word, length: usize) -> Option<Sign> {

@@ -1,5 +1,6 @@
 //! What stands between words: spaces, symbols, ends of sentences and fields.
 
+use super::marks::{COUNTS, ENDS, ENDS_BEFORE, STARTS, STOP, marks};
 use super::{Reader, Sink, Word};
 use crate::flag::SYMBOLS;
 use crate::hash::Hasher;
@@ -71,53 +72,56 @@ impl<S: Sink> Reader<'_, '_, S> {
             }
         }
         self.close(byte);
-        match byte {
-            b'.' | b'!' | b'?' => self.gap.stop = true,
-            b',' | b'\'' | b'/' | b'-' | b'@' | b'=' | b'+' | b'$' | b'~' | b'^' => {}
-            b'"' => {
-                self.gap.starts = true;
-                if self.gap.stop {
-                    self.gap.stop = false;
-                    self.gap.step = 2;
-                }
-            }
-            _ => self.gap.starts = true,
-        }
-        if matches!(byte, b'"' | b'<' | b'[' | b'{' | b'\'' | b'`') {
+        self.mark(byte, at, end);
+    }
+
+    /// A symbol while no word is under way.
+    #[inline]
+    pub(super) fn mark(&mut self, byte: u8, at: usize, end: usize) {
+        let marks = marks(byte);
+        if marks & ENDS_BEFORE != 0 {
             self.flush_symbols(at);
         }
-        if !matches!(byte, b'"' | b',' | b'\'') {
-            if self.gap.count == 0 {
-                self.gap.start = at;
-                self.gap.symbols = Hasher::default();
+        let gap = &mut self.gap;
+        gap.stop |= marks & STOP != 0;
+        gap.starts |= marks & STARTS != 0;
+        if byte == b'"' && gap.stop {
+            gap.stop = false;
+            gap.step = 2;
+        }
+        gap.before = byte;
+        if marks & COUNTS != 0 {
+            if gap.count == 0 {
+                gap.start = at;
+                gap.symbols = Hasher::default();
             }
-            self.gap.symbols.push(byte);
-            self.gap.count += 1;
+            gap.symbols.push(byte);
+            gap.count += 1;
+            if marks & ENDS != 0 {
+                self.flush_symbols(end);
+            }
         }
-        if matches!(byte, b'>' | b']') {
-            self.flush_symbols(end);
-        }
-        self.gap.before = byte;
     }
 
     #[inline]
     pub(super) fn flush_symbols(&mut self, end: usize) {
-        if self.gap.count == 0 {
-            return;
-        }
         if self.gap.count >= 2 {
-            let word = Word {
-                hash: self.gap.symbols.finish(),
-                start: self.gap.start,
-                end,
-                length: self.gap.count,
-                flags: SYMBOLS,
-                before: 0,
-                after: 0,
-                step: 0,
-            };
-            self.sink.word(self.text, &word);
+            self.tell_symbols(end);
         }
         self.gap.count = 0;
+    }
+
+    fn tell_symbols(&mut self, end: usize) {
+        let word = Word {
+            hash: self.gap.symbols.finish(),
+            start: self.gap.start,
+            end,
+            length: self.gap.count,
+            flags: SYMBOLS,
+            before: 0,
+            after: 0,
+            step: 0,
+        };
+        self.sink.word(self.text, &word);
     }
 }

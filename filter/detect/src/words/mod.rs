@@ -5,6 +5,7 @@
 
 mod escapes;
 mod gap;
+mod marks;
 mod masks;
 mod read;
 mod slow;
@@ -49,6 +50,20 @@ pub(crate) struct Word {
 pub(crate) trait Sink {
     /// The next word or run of symbols, whose bytes are those of `text`.
     fn word(&mut self, text: &[u8], word: &Word);
+
+    /// A word of small letters, the first perhaps large: whether nothing more has to be told of it than this, because
+    /// it means nothing. `next` is the byte behind it, or 0. Most words are like that, so it has to be cheap.
+    #[inline]
+    fn passes(
+        &mut self,
+        _text: &[u8],
+        _word: Range<usize>,
+        _hash: Hash,
+        _next: u8,
+        _step: u8,
+    ) -> bool {
+        false
+    }
 
     /// A run of characters that nobody sees; `carried` is what they spell, if they spell something.
     fn hidden(&mut self, run: Range<usize>, carried: &[u8]);

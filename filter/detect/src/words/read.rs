@@ -1,5 +1,6 @@
 //! The loop over plain text.
 
+use super::marks::{LOOK, ODD, SPACE, marks};
 use super::masks::{BLOCK, Masks};
 use super::{Reader, Sink, Word};
 use crate::flag::{CAMEL, DIGIT, LOWER, START, UNDERSCORE, UPPER};
@@ -7,6 +8,9 @@ use crate::hash::{Hash, Hasher};
 
 /// Small letters from large ones, in eight bytes; digits stay, underscores do not.
 const SMALL: u64 = 0x2020_2020_2020_2020;
+
+/// Characters from which on a word may be something encoded.
+const SHORT: usize = crate::views::MIN_BLOB as usize;
 
 impl<S: Sink> Reader<'_, '_, S> {
     pub(super) fn read(&mut self, from: usize) {
@@ -75,54 +79,85 @@ impl<S: Sink> Reader<'_, '_, S> {
             let Some(byte) = self.text.get(at).copied() else {
                 break;
             };
-            at = match byte {
-                0..=b' ' | 127 => {
-                    self.space(byte, at);
-                    at + 1
-                }
-                b'\\' | b'&' | b'%' | b'=' | 128.. => self.odd(byte, at),
-                _ => {
-                    self.symbol(byte, at, at + 1);
-                    at + 1
-                }
+            let marks = marks(byte);
+            at = if marks & SPACE != 0 {
+                self.space(byte, at);
+                at + 1
+            } else if marks & ODD != 0 {
+                self.escape(byte, at)
+            } else if self.open.is_none() {
+                self.mark(byte, at, at + 1);
+                at + 1
+            } else {
+                self.symbol(byte, at, at + 1);
+                at + 1
             };
         }
         at
+    }
+
+    /// What begins with an odd byte; gives where to go on. The escapes that JSON is full of are read here.
+    #[inline]
+    fn escape(&mut self, byte: u8, at: usize) -> usize {
+        if byte == b'\\' {
+            match self.byte(at + 1) {
+                Some(b'n' | b'r') => self.space(b'\n', at),
+                Some(b't') => self.space(b' ', at),
+                Some(b'"') => self.symbol(b'"', at, at + 2),
+                _ => return self.odd(byte, at),
+            }
+            return at + 2;
+        }
+        self.odd(byte, at)
+    }
+
+    /// The symbol that ends the word before it, 0 for a space; nothing if the word may go on behind it.
+    fn ends(&self, symbol: u8, at: usize) -> Option<u8> {
+        let next = self.byte(at + 1);
+        match symbol {
+            b'\\' => match next {
+                Some(b'n' | b'r' | b't') => Some(0),
+                Some(b'"') => Some(b'"'),
+                _ => None,
+            },
+            b'\'' => next
+                .is_none_or(|next| !next.is_ascii_alphabetic())
+                .then_some(symbol),
+            b'=' => next
+                .is_none_or(|next| next > b'F' && next != b'\\')
+                .then_some(symbol),
+            _ => None,
+        }
     }
 
     /// A word within the block.
     #[inline]
     fn plain(&mut self, base: usize, first: usize, past: usize, masks: &Masks) {
         let (start, end) = (base + first, base + past);
-        let after = match self.byte(end) {
-            None | Some(0..=b' ' | 127) => 0,
-            Some(b'\\') => match self.byte(end + 1) {
-                Some(b'n' | b'r' | b't') => 0,
-                Some(b'"') => b'"',
-                _ => return self.letters(start, end),
-            },
-            Some(b'\'')
-                if self
-                    .byte(end + 1)
-                    .is_some_and(|next| next.is_ascii_alphabetic()) =>
-            {
-                return self.letters(start, end);
-            }
-            Some(b'&' | b'%' | 128..) => return self.letters(start, end),
-            Some(b'=')
-                if self
-                    .byte(end + 1)
-                    .is_some_and(|next| next <= b'F' || next == b'\\') =>
-            {
-                return self.letters(start, end);
-            }
-            Some(symbol) => symbol,
+        let next = self.byte(end).unwrap_or(0);
+        let marks = marks(next);
+        let after = if marks & SPACE != 0 {
+            0
+        } else if marks & LOOK == 0 {
+            next
+        } else if let Some(symbol) = self.ends(next, end) {
+            symbol
+        } else {
+            return self.letters(start, end);
         };
         if self.open.is_some() {
             return self.letters(start, end);
         }
         let word = masks.word & (u64::MAX << first) & !(u64::MAX << past);
         let (upper, lower) = (masks.upper & word, masks.lower & word);
+        let large = word & !lower;
+        if (large == 0 || large == upper & (1 << first))
+            && matches!(past - first, 2..SHORT)
+            && !matches!(self.gap.before, b'@' | b'`' | b'\'')
+        {
+            self.usual(start, end, next, after);
+            return;
+        }
         let mut flags = 0;
         if lower != 0 {
             flags |= LOWER;
@@ -143,6 +178,19 @@ impl<S: Sink> Reader<'_, '_, S> {
             self.hash_of_name(start, end)
         };
         self.emit(start, end, hash, flags, after);
+    }
+
+    /// A word of small letters, the first perhaps large.
+    #[inline]
+    fn usual(&mut self, start: usize, end: usize, next: u8, after: u8) {
+        let hash = self.hash(start, end);
+        self.flush_symbols(start);
+        let step = self.gap.step;
+        if self.sink.passes(self.text, start..end, hash, next, step) {
+            self.gap.after_word();
+        } else {
+            self.emit(start, end, hash, LOWER, after);
+        }
     }
 
     /// A word that fills a block and more.
