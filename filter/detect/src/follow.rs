@@ -43,10 +43,14 @@ pub(crate) struct Group {
 /// A step, from place to place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct On {
-    /// Of the place that must have been reached before, unless it is a first step.
+    /// The place that must have been reached before, unless it is a first step.
     pub(crate) from: u16,
     /// The place that is reached, or [`On::NOWHERE`].
     pub(crate) to: u16,
+    /// Whether near steps go on from there.
+    near: bool,
+    /// Whether others do.
+    far: bool,
     pub(crate) gap: u8,
     pub(crate) need: u8,
     pub(crate) feature: u16,
@@ -69,22 +73,31 @@ impl Follow {
             .flatten()
             .filter(|step| step.gap != Step::FIRST);
         let reach = later.map(|step| u32::from(step.gap) + 1).max().unwrap_or(1);
-        let (of_states, places) = shared(steps, states);
+        let of_states = shared(steps, states);
         let place = |state: usize| of_states.get(state).copied().unwrap_or(On::NOWHERE);
-        let on = |step: &Step| On {
-            from: match step.gap {
-                Step::FIRST => On::NOWHERE,
-                _ => place(usize::from(step.state).wrapping_sub(1)),
-            },
-            to: place(usize::from(step.state)),
-            gap: step.gap,
-            need: step.need,
-            feature: step.feature,
+        let numbers = numbers(steps, &of_states);
+        let on = |step: &Step| {
+            let to = place(usize::from(step.state));
+            let number = numbers.get(usize::from(to)).copied().unwrap_or_default();
+            On {
+                from: match step.gap {
+                    Step::FIRST => On::NOWHERE,
+                    _ => place(usize::from(step.state).wrapping_sub(1)),
+                },
+                to: number.map_or(On::NOWHERE, |number| number.is),
+                near: number.is_some_and(|number| number.near),
+                far: number.is_some_and(|number| number.far),
+                gap: step.gap,
+                need: step.need,
+                feature: step.feature,
+            }
         };
-        let classes = steps.iter().map(|steps| Class::new(steps.iter().map(on)));
+        let classes = steps
+            .iter()
+            .map(|steps| Class::new(steps.iter().map(on), &numbers));
         Self {
             classes: classes.collect(),
-            places,
+            places: numbers.len(),
             reach,
         }
     }
@@ -100,8 +113,48 @@ impl Follow {
     }
 }
 
-/// The place of each state, and how many places there are.
-fn shared(steps: &[Vec<Step>], states: u32) -> (Vec<u16>, usize) {
+/// The number of a place, and which steps go on from it.
+#[derive(Clone, Copy, Debug)]
+struct Number {
+    is: u16,
+    near: bool,
+    far: bool,
+}
+
+/// Numbers for places such that those from which the same classes go on stand together: a class then asks for few
+/// words of sixty-four.
+fn numbers(steps: &[Vec<Step>], of_states: &[u16]) -> Vec<Option<Number>> {
+    let mut ahead: BTreeMap<u16, (bool, bool, Vec<u16>)> = BTreeMap::new();
+    for (class, steps) in (0..).zip(steps) {
+        for step in steps.iter().filter(|step| step.gap != Step::FIRST) {
+            let from = usize::from(step.state).wrapping_sub(1);
+            let place = of_states.get(from).filter(|place| **place != On::NOWHERE);
+            if let Some(place) = place {
+                let (far, near, classes) = ahead.entry(*place).or_default();
+                *far |= is_far(step.gap);
+                *near |= !is_far(step.gap);
+                classes.push(class);
+            }
+        }
+    }
+    let count = ahead.keys().last().map_or(0, |last| usize::from(*last) + 1);
+    let mut order: Vec<_> = ahead.into_iter().collect();
+    order.sort_by(|(_, one), (_, other)| one.cmp(other));
+    let mut numbers = vec![None; count];
+    for (is, (place, (far, near, _))) in (0..).zip(order) {
+        if let Some(number) = numbers.get_mut(usize::from(place)) {
+            *number = Some(Number { is, near, far });
+        }
+    }
+    numbers
+}
+
+fn is_far(gap: u8) -> bool {
+    u32::from(gap) + 1 > NEAR
+}
+
+/// The place of each state, in an order in which steps lead to later ones.
+fn shared(steps: &[Vec<Step>], states: u32) -> Vec<u16> {
     let states = states as usize;
     let mut goes_on = vec![false; states];
     let mut ways: Vec<Ways> = vec![Vec::new(); states];
@@ -134,11 +187,11 @@ fn shared(steps: &[Vec<Step>], states: u32) -> (Vec<u16>, usize) {
             On::NOWHERE
         });
     }
-    (places, known.len())
+    places
 }
 
 impl Class {
-    fn new(steps: impl Iterator<Item = On>) -> Self {
+    fn new(steps: impl Iterator<Item = On>, numbers: &[Option<Number>]) -> Self {
         let mut class = Self::default();
         let mut later = Vec::new();
         for step in steps {
@@ -152,11 +205,15 @@ impl Class {
         }
         // From the last place to the first, so that one word does not go two steps where a class follows itself.
         later.sort_by_key(|step| std::cmp::Reverse(step.from));
+        let number = |place: u16| numbers.get(usize::from(place)).copied().flatten();
+        let from = |step: &On| number(step.from).map(|from| from.is);
         let itself = later
             .iter()
-            .any(|step| later.iter().any(|other| other.from == step.to));
+            .any(|step| later.iter().any(|other| from(other) == Some(step.to)));
         for step in later {
-            class.add(step, itself);
+            if let Some(from) = from(&step) {
+                class.add(On { from, ..step }, itself);
+            }
         }
         for group in &class.groups {
             let asks = if group.far {
@@ -173,21 +230,18 @@ impl Class {
     }
 
     fn add(&mut self, step: On, in_order: bool) {
-        let far = u32::from(step.gap) + 1 > NEAR;
+        let far = is_far(step.gap);
         let (word, bit) = (usize::from(step.from) / 64, 1 << (step.from % 64));
-        let fits = |group: &&mut Group| {
-            // Where sequences part, one place has several steps.
-            group.far == far && group.word == word && group.mask & bit == 0
-        };
-        let found = if in_order {
-            self.groups.last_mut().filter(fits)
-        } else {
-            self.groups.iter_mut().find(fits)
-        };
-        match found {
+        // Where sequences part, one place has several steps.
+        let mut groups = self.groups.iter_mut();
+        let fitting = groups.find(|group| {
+            !in_order && group.far == far && group.word == word && group.mask & bit == 0
+        });
+        match fitting {
             Some(group) => {
+                let before = group.before(step.from % 64);
                 group.mask |= bit;
-                group.steps.insert(0, step);
+                group.steps.insert(before, step);
             }
             None => self.groups.push(Group {
                 far,
@@ -202,9 +256,17 @@ impl Class {
 impl Group {
     /// The step from the place of this bit of the mask.
     #[inline]
-    pub(crate) fn step(&self, bit: u32) -> Option<&On> {
-        let before = self.mask & !(u64::MAX << bit);
-        self.steps.get(before.count_ones() as usize)
+    pub(crate) fn step(&self, bit: u16) -> Option<&On> {
+        let [only] = self.steps.as_slice() else {
+            return self.steps.get(self.before(bit));
+        };
+        Some(only)
+    }
+
+    /// How many places the mask has before a bit.
+    #[inline]
+    fn before(&self, bit: u16) -> usize {
+        (self.mask & !(u64::MAX << bit)).count_ones() as usize
     }
 }
 
@@ -252,9 +314,13 @@ impl Live {
     }
 
     #[inline]
-    pub(crate) fn reached(&mut self, place: u16) {
-        self.near.reached(place);
-        self.far.reached(place);
+    pub(crate) fn reached(&mut self, step: &On) {
+        if step.near {
+            self.near.reached(step.to);
+        }
+        if step.far {
+            self.far.reached(step.to);
+        }
     }
 }
 

@@ -114,7 +114,7 @@ impl<'p> Matcher<'p> {
     }
 
     /// The word at hand is of this class.
-    #[inline]
+    #[inline(always)]
     fn hit(&mut self, class: u16, flags: u8, start: u32, end: u32) {
         let pack = self.pack;
         if let Some(follow) = pack.follow.class(class)
@@ -124,14 +124,15 @@ impl<'p> Matcher<'p> {
         }
     }
 
+    #[inline(never)]
     fn follow(&mut self, follow: &Class, flags: u8, start: u32, end: u32) {
         let now = self.position + 1;
         for group in &follow.groups {
             let mut alive = self.live.alive(group);
             while alive != 0 {
-                let last = alive.ilog2();
-                alive ^= 1 << last;
-                let Some(step) = group.step(last) else {
+                let place = alive.trailing_zeros() as u16;
+                alive &= alive - 1;
+                let Some(step) = group.step(place) else {
                     continue;
                 };
                 match self.places.get(usize::from(step.from)) {
@@ -161,7 +162,7 @@ impl<'p> Matcher<'p> {
                 position: now,
                 start: begun,
             };
-            self.live.reached(step.to);
+            self.live.reached(step);
         }
         if step.feature != NO_FEATURE {
             self.fire(step.feature, begun, end);
@@ -275,6 +276,24 @@ impl<'p> Matcher<'p> {
     }
 }
 
+/// Whether the word has no shape that may be asked for, whatever stands around it.
+#[inline]
+fn is_shapeless(word: &Word) -> bool {
+    let is = |flag: u8| word.flags & flag != 0;
+    let digits = is(flag::DIGIT);
+    word.length < views::MIN_BLOB
+        && !matches!(word.before, b'@' | b'`' | b'\'')
+        && (word.flags & !(flag::LOWER | flag::START) == 0
+            || (!is(flag::CAMEL | flag::UNDERSCORE | flag::DISGUISED)
+                && if is(flag::LOWER) {
+                    true
+                } else if is(flag::UPPER) {
+                    digits || word.length < 3
+                } else {
+                    word.length < 6
+                }))
+}
+
 impl Matcher<'_> {
     /// A word that is known, or not just a word.
     fn odd_word(&mut self, text: &[u8], word: &Word, tags: &[Tag]) {
@@ -308,13 +327,17 @@ impl Sink for Matcher<'_> {
     }
 
     #[inline]
-    fn passes(&mut self, _: &[u8], word: Range<usize>, hash: Hash, _: u8, step: u8) -> bool {
-        if self.pack.lexicon.may_know(hash) || word.start < self.told || !self.tools.is_empty() {
+    fn passes(&mut self, _: &[u8], word: &Word) -> bool {
+        if self.pack.lexicon.may_know(word.hash)
+            || word.start < self.told
+            || !self.tools.is_empty()
+            || !is_shapeless(word)
+            || self.views.would_look(word)
+        {
             return false;
         }
-        self.position += u32::from(step);
+        self.position += u32::from(word.step);
         self.last_end = word.end;
-        self.views.end_row();
         true
     }
 

@@ -50,8 +50,8 @@ impl Sink for Both<'_, '_> {
     }
 
     #[inline]
-    fn passes(&mut self, text: &[u8], word: Range<usize>, hash: Hash, next: u8, step: u8) -> bool {
-        Secrets::passes(text, &word, next) && self.0.passes(text, word, hash, next, step)
+    fn passes(&mut self, text: &[u8], word: &Word) -> bool {
+        Secrets::passes(text, word) && self.0.passes(text, word)
     }
 
     fn hidden(&mut self, run: Range<usize>, carried: &[u8]) {

@@ -46,10 +46,20 @@ impl Views {
         self.turned = 0;
     }
 
-    /// A word that is part of no row.
+    /// Counts a word for its row, unless it is one with which the row is to be looked at.
     #[inline]
-    pub(super) fn end_row(&mut self) {
-        self.row.reset();
+    pub(super) fn would_look(&mut self, word: &Word) -> bool {
+        let digits = word.flags & crate::flag::DIGIT != 0;
+        if word.length > 1 && !digits {
+            self.row.reset();
+            return false;
+        }
+        let mut row = self.row;
+        let looks = row.push(word.start, word.end, digits).is_some();
+        if !looks {
+            self.row = row;
+        }
+        looks
     }
 
     fn may_look(&self) -> bool {

@@ -176,8 +176,11 @@ pub(super) fn is_stand_in(value: &[u8]) -> bool {
 
 /// Whether a text has a word in it, in small letters, whatever its case.
 pub(super) fn contains(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len())
-        .any(|window| window.eq_ignore_ascii_case(word))
+    let first = word.first().map(|first| first | 0x20);
+    text.windows(word.len()).any(|window| {
+        // Nearly all are refused by their first byte.
+        window.first().map(|byte| byte | 0x20) == first && window.eq_ignore_ascii_case(word)
+    })
 }
 
 /// FNV-1a.

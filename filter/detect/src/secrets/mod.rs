@@ -144,14 +144,10 @@ impl Secrets {
         now.found
     }
 
-    /// Whether nothing can come of a word of small letters, the first perhaps large; `next` is the byte behind it.
+    /// Whether nothing can come of a word.
     #[inline]
-    pub(crate) fn passes(text: &[u8], word: &Range<usize>, next: u8) -> bool {
-        match next {
-            b'.' | b',' => true,
-            b'@' | b':' => false,
-            _ => !may_end_name(text, word.end),
-        }
+    pub(crate) fn passes(text: &[u8], word: &Word) -> bool {
+        sign(text, word).is_none()
     }
 
     /// A word of the piece at hand.

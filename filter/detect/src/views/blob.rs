@@ -55,16 +55,17 @@ impl Encoding {
     fn of(run: &[u8]) -> Option<Self> {
         let digits = count(run, |byte| byte.is_ascii_hexdigit());
         let capitals = count(run, |byte| five(byte).is_some());
+        // Text has letters in any alphabet, but for hexadecimal digits; numbers are everywhere.
+        let letters = run.iter().any(u8::is_ascii_alphabetic);
         let hex = (0..2).map(Self::Hex).filter(|_| digits >= 16);
-        let base32 = Some(Self::Base32).filter(|_| capitals >= 16);
-        hex.chain(base32)
-            .chain((0..4).map(Self::Base64))
-            .find(|encoding| {
-                PROBES
-                    .into_iter()
-                    .take_while(|from| from + 12 <= run.len())
-                    .any(|from| run.get(from..).is_some_and(|run| encoding.fits(run)))
-            })
+        let base32 = Some(Self::Base32).filter(|_| letters && capitals >= 16);
+        let base64 = (0..4).map(Self::Base64).filter(|_| letters);
+        hex.chain(base32).chain(base64).find(|encoding| {
+            PROBES
+                .into_iter()
+                .take_while(|from| from + 12 <= run.len())
+                .any(|from| run.get(from..).is_some_and(|run| encoding.fits(run)))
+        })
     }
 
     /// Whether the run begins with what can be read, or was packed.

@@ -51,17 +51,10 @@ pub(crate) trait Sink {
     /// The next word or run of symbols, whose bytes are those of `text`.
     fn word(&mut self, text: &[u8], word: &Word);
 
-    /// A word of small letters, the first perhaps large: whether nothing more has to be told of it than this, because
-    /// it means nothing. `next` is the byte behind it, or 0. Most words are like that, so it has to be cheap.
+    /// Takes the word if it means nothing and looks like nothing, or else leaves it to [`Sink::word`]. Most words are
+    /// like that, so it has to be cheap.
     #[inline]
-    fn passes(
-        &mut self,
-        _text: &[u8],
-        _word: Range<usize>,
-        _hash: Hash,
-        _next: u8,
-        _step: u8,
-    ) -> bool {
+    fn passes(&mut self, _text: &[u8], _word: &Word) -> bool {
         false
     }
 

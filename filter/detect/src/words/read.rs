@@ -9,9 +9,6 @@ use crate::hash::{Hash, Hasher};
 /// Small letters from large ones, in eight bytes; digits stay, underscores do not.
 const SMALL: u64 = 0x2020_2020_2020_2020;
 
-/// Characters from which on a word may be something encoded.
-const SHORT: usize = crate::views::MIN_BLOB as usize;
-
 impl<S: Sink> Reader<'_, '_, S> {
     pub(super) fn read(&mut self, from: usize) {
         let mut at = from;
@@ -150,14 +147,6 @@ impl<S: Sink> Reader<'_, '_, S> {
         }
         let word = masks.word & (u64::MAX << first) & !(u64::MAX << past);
         let (upper, lower) = (masks.upper & word, masks.lower & word);
-        let large = word & !lower;
-        if (large == 0 || large == upper & (1 << first))
-            && matches!(past - first, 2..SHORT)
-            && !matches!(self.gap.before, b'@' | b'`' | b'\'')
-        {
-            self.usual(start, end, next, after);
-            return;
-        }
         let mut flags = 0;
         if lower != 0 {
             flags |= LOWER;
@@ -178,19 +167,6 @@ impl<S: Sink> Reader<'_, '_, S> {
             self.hash_of_name(start, end)
         };
         self.emit(start, end, hash, flags, after);
-    }
-
-    /// A word of small letters, the first perhaps large.
-    #[inline]
-    fn usual(&mut self, start: usize, end: usize, next: u8, after: u8) {
-        let hash = self.hash(start, end);
-        self.flush_symbols(start);
-        let step = self.gap.step;
-        if self.sink.passes(self.text, start..end, hash, next, step) {
-            self.gap.after_word();
-        } else {
-            self.emit(start, end, hash, LOWER, after);
-        }
     }
 
     /// A word that fills a block and more.
@@ -227,11 +203,13 @@ impl<S: Sink> Reader<'_, '_, S> {
             step: self.gap.step,
         };
         self.gap.after_word();
-        self.sink.word(self.text, &word);
+        if !self.sink.passes(self.text, &word) {
+            self.sink.word(self.text, &word);
+        }
     }
 
     /// The hash of a word of letters and digits.
-    #[inline]
+    #[inline(always)]
     fn hash(&self, start: usize, end: usize) -> Hash {
         let length = end - start;
         if length <= 8 {
