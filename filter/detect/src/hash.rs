@@ -23,6 +23,18 @@ impl Hash {
         Self(finish(absorb(FIRST, bytes), length))
     }
 
+    /// Of at most sixteen bytes, the first of them the lowest, the others zero.
+    #[inline]
+    pub(crate) fn of_sixteen(bytes: u128, length: u32) -> Self {
+        let state = absorb(FIRST, (bytes & u128::from(u64::MAX)) as u64);
+        let state = if length > 8 {
+            absorb(state, (bytes >> 64) as u64)
+        } else {
+            state
+        };
+        Self(finish(state, u64::from(length)))
+    }
+
     /// All of it; every bit depends on every byte.
     #[inline]
     pub(crate) fn value(self) -> u64 {
@@ -96,4 +108,29 @@ fn absorb(state: u64, chunk: u64) -> u64 {
 fn finish(state: u64, length: u64) -> u64 {
     let mixed = (state ^ length).wrapping_mul(FIRST);
     mixed ^ (mixed >> 29)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Hash;
+
+    #[test]
+    fn short_words_have_the_same_hash_however_it_is_made() {
+        let word = b"abcdefghijklmnop";
+        for length in 1..=word.len() {
+            let mut bytes = [0; 16];
+            bytes[..length].copy_from_slice(&word[..length]);
+            let bytes = u128::from_le_bytes(bytes);
+            assert_eq!(
+                Hash::of_sixteen(bytes, length as u32),
+                Hash::of(&word[..length])
+            );
+            if length <= 8 {
+                assert_eq!(
+                    Hash::of_short(bytes as u64, length as u64),
+                    Hash::of(&word[..length])
+                );
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::Matcher;
-use crate::hash::{Hash, Hasher};
+use crate::hash::Hash;
 use crate::views::{self, Row, Turn, View};
 use crate::words::{Gap, Word, words};
 use crate::{Pack, shape};
@@ -202,14 +202,20 @@ fn apart(pack: &Pack, letters: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(2 * letters.len());
     let mut at = 0;
     while at < letters.len() {
-        let mut hasher = Hasher::default();
-        let mut longest = None;
-        for (length, letter) in (1..=LONGEST).zip(letters.iter().skip(at)) {
-            hasher.push(*letter);
-            if length >= 3 && !pack.lexicon.tags(hasher.finish()).is_empty() {
-                longest = letters.get(at..at + length);
-            }
+        let rest = letters.get(at..).unwrap_or_default();
+        let mut bytes = [0; 16];
+        for (place, letter) in bytes.iter_mut().zip(rest) {
+            *place = *letter;
         }
+        let bytes = u128::from_le_bytes(bytes);
+        let longest = (3..=LONGEST.min(rest.len()))
+            .rev()
+            .find(|length| {
+                let length = *length as u32;
+                let hash = Hash::of_sixteen(bytes & !(u128::MAX << (8 * length)), length);
+                !pack.lexicon.tags(hash).is_empty()
+            })
+            .and_then(|length| rest.get(..length));
         match longest {
             Some(word) => {
                 text.push(b' ');

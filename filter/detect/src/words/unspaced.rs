@@ -2,7 +2,7 @@
 
 use super::{Reader, Sink, Word};
 use crate::flag::{LOWER, START};
-use crate::hash::Hasher;
+use crate::hash::Hash;
 
 /// Most characters of a word in such a script.
 const MOST: usize = 4;
@@ -10,7 +10,8 @@ const MOST: usize = 4;
 /// The last characters of a run: every two, three and four of them may be a word.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Unspaced {
-    last: [(char, usize); MOST],
+    /// The bytes of each, the first the lowest, how many bits they are, and where it stands.
+    last: [(u32, u32, usize); MOST],
     count: usize,
     end: usize,
 }
@@ -26,25 +27,23 @@ impl<S: Sink> Reader<'_, '_, S> {
         }
         unspaced.last.rotate_left(1);
         if let Some(last) = unspaced.last.last_mut() {
-            *last = (character, at);
+            let mut bytes = [0; 4];
+            let bits = 8 * character.encode_utf8(&mut bytes).len() as u32;
+            *last = (u32::from_le_bytes(bytes), bits, at);
         }
         unspaced.count += 1;
         unspaced.end = end;
         let Unspaced { last, count, .. } = *unspaced;
         // Two characters are about as much as a word.
         let step = u8::from(count % 2 == 1);
-        for length in 2..=MOST.min(count) {
-            let mut hasher = Hasher::default();
-            let mut start = at;
-            for (nth, (character, begins)) in last.iter().skip(MOST - length).enumerate() {
-                if nth == 0 {
-                    start = *begins;
-                }
-                let mut buffer = [0; 4];
-                let bytes = character.encode_utf8(&mut buffer).as_bytes();
-                bytes.iter().for_each(|byte| hasher.push(*byte));
+        let (mut bytes, mut bits) = (0_u128, 0);
+        for (length, (character, wide, start)) in (1..=MOST.min(count)).zip(last.iter().rev()) {
+            bytes = bytes << wide | u128::from(*character);
+            bits += wide;
+            if length == 1 {
+                continue;
             }
-            let hash = hasher.finish();
+            let hash = Hash::of_sixteen(bytes, bits / 8);
             let step = if length == 2 { step } else { 0 };
             // Most of these are no words; one of two is told all the same, because the position moves with it.
             if step == 0 && !self.sink.knows(hash) {
@@ -53,7 +52,7 @@ impl<S: Sink> Reader<'_, '_, S> {
             let starts = self.gap.starts && length == count;
             let word = Word {
                 hash,
-                start,
+                start: *start,
                 end,
                 length: u32::try_from(length).unwrap_or(u32::MAX),
                 flags: LOWER | if starts { START } else { 0 },
