@@ -285,6 +285,17 @@ impl Draft {
         }
     }
 
+    /// Whether the event has the text of arguments.
+    pub fn tells_arguments(&self) -> bool {
+        let arguments = self.arguments.as_ref();
+        arguments.is_some_and(|arguments| !arguments.text.is_empty())
+    }
+
+    /// Which tool, prompt or resource it is about, cut to a bound.
+    pub fn about(&self) -> &str {
+        &self.target
+    }
+
     /// Says that the request goes on to the upstream, and takes over the room that is kept for its event.
     pub fn pass(&mut self, slot: Slot) {
         self.course = Course::Passed;

@@ -56,6 +56,6 @@ pub use plain::{Plain, plain};
 pub use protocol::{protocol, protocol_of_batch, protocol_of_headers};
 pub use rejection::Rejection;
 pub use serde_json::{Map, Value};
-pub use spoken::{said, spoken};
+pub use spoken::{said, says_arguments_alone, spoken, state_place};
 pub use trace::trace_id;
 pub use version::{Era, Protocol, Version};

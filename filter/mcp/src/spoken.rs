@@ -2,16 +2,33 @@
 
 use crate::list::ListError;
 use crate::raw::{members, present, span, text};
-use serde_json::Value;
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// Members of the parameters of a request that say something: what a tool or a prompt is given, what is to be
-/// completed, which resource is read, what a server's questions are answered by.
-const PARAMETERS: [&str; 4] = ["arguments", "argument", "uri", "inputResponses"];
+/// completed, which resource is read, what a server's questions are answered by, and what is said beside.
+const PARAMETERS: [&str; 5] = ["arguments", "argument", "uri", "inputResponses", META];
+const META: &str = "_meta";
+const STATE: &str = "requestState";
+/// Members that say nothing: what is called, and what was sealed for the client.
+const SILENT: [&str; 2] = ["name", STATE];
 
-/// Where a client's message says something, as one range of its bytes: from the first to the last of the
-/// parameters that do, all of them for a method that has none of these, or what a response answers; the whole of a
-/// message that could be read in two ways. Nothing for one that says nothing.
+/// Members of `_meta` that are the protocol's own.
+const SILENT_META: [&str; 5] = [
+    "progressToken",
+    "traceparent",
+    "tracestate",
+    "io.modelcontextprotocol/protocolVersion",
+    "io.modelcontextprotocol/logLevel",
+];
+/// Bytes of the value of one of these.
+const MAX_TOKEN: usize = 256;
+
+/// Where a client's message says something, as one range of its bytes: the parameter that does, all of them when
+/// several do, or none, or one that is not known, or what a response answers; the whole of a message that could be
+/// read in two ways. Nothing for one that says nothing.
 #[must_use]
 pub fn spoken(message: &[u8]) -> Option<Range<usize>> {
     parts(message).unwrap_or(Some(0..message.len()))
@@ -23,13 +40,65 @@ fn parts(message: &[u8]) -> Result<Option<Range<usize>>, ListError> {
     let Some(params) = params else {
         return Ok(result.or(error).map(|answer| span(message, answer)));
     };
-    let parts = match params.get().starts_with('{') {
-        true => members(params.get(), PARAMETERS)?.map(present),
-        false => [None; 4],
+    let all = span(message, params);
+    if !params.get().starts_with('{') {
+        return Ok(Some(all));
+    }
+    let parts = members(params.get(), PARAMETERS)?.map(present);
+    let keys: HashMap<String, IgnoredAny> = serde_json::from_str(params.get())?;
+    let is_known = |key: &String| PARAMETERS.iter().chain(&SILENT).any(|known| known == key);
+    if !keys.keys().all(is_known) {
+        return Ok(Some(all));
+    }
+    let mut speaking = Vec::new();
+    for (name, part) in PARAMETERS.into_iter().zip(parts) {
+        let Some(part) = part else {
+            continue;
+        };
+        if name != META || !is_silent(&serde_json::from_str(part.get())?) {
+            speaking.push(part);
+        }
+    }
+    // Several are not JSON without what is around them, and nothing could be taken out of that.
+    Ok(Some(match speaking.as_slice() {
+        [one] => span(message, one),
+        _ => all,
+    }))
+}
+
+/// Whether a call says nothing beside its arguments.
+#[must_use]
+pub fn says_arguments_alone(params: &Map<String, Value>) -> bool {
+    params.iter().all(|(key, value)| match key.as_str() {
+        "name" | "arguments" => true,
+        META => is_silent(value),
+        _ => false,
+    })
+}
+
+fn is_silent(meta: &Value) -> bool {
+    let is_token = |value: &Value| match value {
+        Value::Number(_) => true,
+        // Sentences have blanks.
+        Value::String(text) => {
+            text.len() <= MAX_TOKEN && text.bytes().all(|byte| byte.is_ascii_graphic())
+        }
+        _ => false,
     };
-    let places = parts.into_iter().flatten().map(|part| span(message, part));
-    let hull = places.reduce(|one, other| one.start.min(other.start)..one.end.max(other.end));
-    Ok(Some(hull.unwrap_or_else(|| span(message, params))))
+    meta.as_object().is_some_and(|meta| {
+        let mut members = meta.iter();
+        members.all(|(key, value)| SILENT_META.contains(&key.as_str()) && is_token(value))
+    })
+}
+
+/// Where the text of `requestState` stands in a request, without its quotes.
+#[must_use]
+pub fn state_place(message: &[u8]) -> Option<Range<usize>> {
+    let [params] = members(text(message).ok()?, ["params"]).ok()?;
+    let [state] = members(params?.get(), [STATE]).ok()?;
+    let state = state.filter(|state| state.get().starts_with('"'))?;
+    let Range { start, end } = span(message, state);
+    Some(start.saturating_add(1)..end.saturating_sub(1))
 }
 
 /// Bytes of a message that are looked at by [`said`].

@@ -8,6 +8,7 @@ use gatehold_wire::audit::Finding;
 use gatehold_wire::{approval_from_wire, approval_to_wire, push};
 use prost::Message as _;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::caller::Caller;
 use crate::hex::hex;
@@ -16,6 +17,9 @@ use crate::host::{Host, HostError};
 
 /// Seconds after which what was read is forgotten.
 pub const SECONDS: u64 = 3_600;
+
+/// Bytes of what was seen, of which names may be somebody else's.
+const MAX_SEEN: usize = 256;
 
 /// What a principal has read.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -33,7 +37,9 @@ pub struct Taint {
 
 impl Taint {
     /// Of something that is read now, in seconds.
-    pub fn new(now: u64, seen: String, approval: &Approval, finding: &Finding) -> Self {
+    pub fn new(now: u64, mut seen: String, approval: &Approval, finding: &Finding) -> Self {
+        seen.retain(|char| !char.is_control());
+        seen.truncate(seen.floor_char_boundary(MAX_SEEN));
         Self {
             until: now.saturating_add(SECONDS),
             seen,
@@ -47,6 +53,13 @@ impl Taint {
         // It was encoded here; what cannot be read asks for an approver without saying which.
         let approval = push::Approve::decode(self.approval.as_slice()).unwrap_or_default();
         approval_from_wire(&approval)
+    }
+
+    /// Names it, in hex: another one, be it of the same, has another name.
+    pub fn mark(&self) -> String {
+        // Serializing plain strings and numbers cannot fail.
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        hex(&Sha256::digest(json))
     }
 
     /// What was seen.
@@ -118,6 +131,17 @@ fn key(cluster: &str, caller: &Caller) -> String {
 mod tests {
     use super::*;
     use crate::testing::{FakeHost, NOW, identity};
+
+    #[test]
+    fn what_was_seen_is_bounded() {
+        let seen = format!("a\r\nb\u{7f}{}", "é".repeat(300));
+        let taint = Taint::new(NOW, seen, &Approval::default(), &Finding::default());
+        assert_eq!(taint.seen, format!("ab{}", "é".repeat(127)));
+        let long = "x".repeat(300);
+        let later = Taint::new(NOW, long, &Approval::default(), &Finding::default());
+        assert_eq!(later.seen.len(), 256);
+        assert_ne!(taint.mark(), later.mark());
+    }
 
     #[test]
     fn it_is_of_one_principal_and_for_an_hour() {

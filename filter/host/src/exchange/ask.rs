@@ -31,6 +31,10 @@ pub(super) struct Ask {
     pub(super) has_answers: bool,
     /// What detection saw, for whoever decides.
     pub(super) findings: Vec<Finding>,
+    /// Names what the caller has read, where whoever decides is told of it.
+    pub(super) taint: String,
+    /// The call without its secrets, where these are taken out.
+    pub(super) kept: Option<Vec<u8>>,
 }
 
 /// What a refusal is to look like.
@@ -95,6 +99,8 @@ impl Ask {
             ),
             has_answers: has_answers(request),
             findings: Vec::new(),
+            taint: String::new(),
+            kept: None,
             mechanism,
             risks: match subject {
                 Subject::Tool => server.policy.risks(name),
@@ -199,6 +205,12 @@ fn has_answers(request: &Request) -> bool {
         .as_ref()
         .and_then(|it| it.get("inputResponses"));
     answers.is_some_and(|it| it.as_object().is_none_or(|it| !it.is_empty()))
+}
+
+/// Whether a header repeats arguments for the server.
+pub(super) fn repeats_arguments(headers: &HeaderPairs) -> bool {
+    let mut names = headers.iter().map(|(name, _)| name.to_ascii_lowercase());
+    names.any(|name| name.starts_with(b"mcp-param-"))
 }
 
 /// Headers that repeat arguments for the server.

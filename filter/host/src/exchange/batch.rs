@@ -64,7 +64,13 @@ pub(super) fn batch(
     let mut first = Some(draft);
     let mut judged = Vec::with_capacity(messages.len());
     for (message, element) in messages.iter().zip(elements) {
-        let watched = Watched::new((worker, host), (&endpoint, &caller), message, element, None);
+        let watched = Watched::new(
+            (worker, host),
+            (&endpoint, &caller),
+            (protocol.era, message),
+            element,
+            None,
+        );
         let questioner = Questioner {
             server: &endpoint.server,
             caller: &caller,
@@ -89,7 +95,7 @@ pub(super) fn batch(
                 return Err(Refusal::standing_in_batch(message.id()));
             }
             // What is taken out of one would leave the others as they are; it can be sent alone.
-            if let Ok(Some(_)) | Err(_) = watched.redacted(element, message, false) {
+            if let Ok(Some(_)) | Err(_) = watched.redacted(false) {
                 let why = "secrets that are taken out of single messages only; send it alone";
                 return Err(Refusal::unredacted(message.id(), why));
             }

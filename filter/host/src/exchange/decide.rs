@@ -11,7 +11,7 @@ use gatehold_mcp::{
 
 use crate::arguments::{Given, Unbuilt};
 use crate::caller::Caller;
-use crate::exchange::ask::Ask;
+use crate::exchange::ask::{Ask, repeats_arguments};
 use crate::exchange::hold_reply::cannot_wait;
 use crate::exchange::reply::Refusal;
 use crate::exchange::session::Session;
@@ -131,7 +131,7 @@ impl Questioner<'_> {
         }
         if notice(&notification.method, self.era) == Notice::Lifecycle {
             draft.permitted();
-            return Ok(());
+            return self.unless_blocked(draft);
         }
         let params = without_meta(notification.params.as_ref());
         draft.arguments(Given::Built(&params), self.server.audit_arguments);
@@ -226,9 +226,13 @@ impl Asked<'_> {
             }
             Operation::List(kind) => {
                 draft.permitted();
+                self.unless_blocked(draft)?;
                 return Ok(Answer::List(*kind));
             }
-            Operation::Lifecycle => draft.permitted(),
+            Operation::Lifecycle => {
+                draft.permitted();
+                self.unless_blocked(draft)?;
+            }
             Operation::SetLevel { .. } => self.unless_denied(draft)?,
             Operation::Removed => {
                 let reason = "the protocol version has no such method";
@@ -308,18 +312,28 @@ impl Asked<'_> {
             era,
             grant,
             headers,
+            watched,
             ..
         } = self.of;
+        // People decide about what the upstream gets; secrets that are taken out before are not theirs to see.
+        let repeats = headers.is_some_and(repeats_arguments);
+        let redacted = match watched {
+            Some(watched) => watched
+                .redacted(repeats)
+                .map_err(|seen| Refusal::unredacted(Some(&self.request.id), &seen))?,
+            None => None,
+        };
+        let none = Map::new();
+        let (request, arguments) = match redacted.as_ref().map(|it| &it.message) {
+            Some(Message::Request(request)) => {
+                let params = request.params.as_ref();
+                let arguments = params.and_then(|it| it.get("arguments")?.as_object());
+                (request, Arguments::Known(arguments.unwrap_or(&none)))
+            }
+            _ => (self.request, arguments),
+        };
         let (about, identity) = ((target, arguments), &caller.identity);
-        let (mut ask, fits) = Ask::new(
-            server,
-            identity,
-            era,
-            self.request,
-            about,
-            decision,
-            headers,
-        );
+        let (mut ask, fits) = Ask::new(server, identity, era, request, about, decision, headers);
         if let Err(why) = fits {
             return Err(cannot_wait(&ask, why).into());
         }
@@ -329,7 +343,10 @@ impl Asked<'_> {
                 Ok(())
             }
             _ => {
-                ask.findings = self.of.watched.map(Watched::told).unwrap_or_default();
+                ask.findings = watched.map(Watched::told).unwrap_or_default();
+                let taint = watched.and_then(Watched::settled);
+                ask.taint = taint.map(|taint| taint.mark()).unwrap_or_default();
+                ask.kept = redacted.map(|redacted| redacted.body);
                 Err(Stop::Held(Box::new(ask)))
             }
         }
@@ -345,6 +362,10 @@ impl Asked<'_> {
         }
         draft.permitted();
         // Answers to questions of a server may come this way.
+        self.unless_blocked(draft)
+    }
+
+    fn unless_blocked(&self, draft: &mut Draft) -> Result<(), Refusal> {
         match self.of.watched.and_then(Watched::blocks) {
             None => Ok(()),
             Some(seen) => {

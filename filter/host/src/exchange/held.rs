@@ -36,6 +36,8 @@ pub(super) struct Held {
     /// The waiter of the first round, and the number of this one.
     chain: String,
     number: u32,
+    /// Names what the caller had read when approval was asked for; empty for nothing.
+    taint: String,
     pending: Option<Pending>,
     phase: Phase,
 }
@@ -71,6 +73,7 @@ impl Exchange {
         // rounds goes on so.
         let no_task = worker.config.hold_headers == HoldHeaders::GoAhead
             || receiving.size > MAX_KEPT
+            || ask.kept.as_ref().is_some_and(|kept| kept.len() > MAX_KEPT)
             || round.is_some();
         if ask.mechanism == Mechanism::Task && no_task {
             ask.mechanism = Mechanism::Rounds;
@@ -78,6 +81,11 @@ impl Exchange {
         let (chain, number) = match &round {
             Some(round) => (round.chain.clone(), round.number),
             None => (waiter.clone(), 0),
+        };
+        // Whoever decides was told in the first round.
+        let taint = match &round {
+            Some(round) => round.taint.clone(),
+            None => ask.taint.clone(),
         };
         let opening = match opening(host, &receiving, &mut ask, &waiter, round) {
             Ok(opening) => opening,
@@ -100,6 +108,7 @@ impl Exchange {
             waiter,
             chain,
             number,
+            taint,
             pending: None,
             phase: Phase::Asking,
         };
@@ -214,6 +223,7 @@ impl Exchange {
             waiter,
             chain,
             number,
+            taint,
             pending,
             ..
         } = held;
@@ -238,6 +248,8 @@ impl Exchange {
         };
         match judge::judge(&worker, host, *receiving, Some(&grant)) {
             Ok(Judged::Passes(mut allowed)) => {
+                // What was read since, nobody was told of.
+                allowed.settles.take_if(|read| read.mark() != taint);
                 allowed.run = Some(Box::new(Run {
                     approval,
                     waiter,
@@ -334,6 +346,7 @@ impl Exchange {
                         number: held.number.saturating_add(1),
                         digest: crate::hex::hex(&held.ask.digest),
                         running: false,
+                        taint: held.taint.clone(),
                     }),
                 };
                 let Receiving {
@@ -416,10 +429,14 @@ fn opening(
     let (server, identity) = (&endpoint.server, &caller.identity);
     let body = match ask.mechanism {
         Mechanism::Task => {
-            let body = whole_body(host, Direction::Request, *size)?;
+            let body = match ask.kept.take() {
+                Some(kept) => kept,
+                None => whole_body(host, Direction::Request, *size)?,
+            };
             let call = HeldCall {
                 headers: mirrored(headers),
                 body: mcp_rounds::without_capabilities(&body).map_err(|_| Refusal::internal())?,
+                taint: ask.taint.clone(),
             };
             call.encode_to_vec()
         }

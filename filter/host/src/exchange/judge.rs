@@ -13,7 +13,7 @@ use gatehold_mcp::{
 use crate::arguments::Unbuilt;
 use crate::detection::taint::Taint;
 use crate::exchange::allowed::{Allowed, Asked, Standing};
-use crate::exchange::ask::Ask;
+use crate::exchange::ask::{Ask, repeats_arguments};
 use crate::exchange::batch::batch;
 use crate::exchange::decide::{Answer, CANCELLED, Grant, Questioner, Stop};
 use crate::exchange::polling::{self, Poll};
@@ -234,7 +234,7 @@ fn message(
     let watched = Watched::new(
         (worker, host),
         (endpoint, caller),
-        &message,
+        (protocol.era, &message),
         body,
         arguments.as_ref(),
     );
@@ -253,17 +253,16 @@ fn message(
         *round = rounds::open(&endpoint.server, caller, request, now)?;
     }
     let decided = questioner.decide(&message, draft);
-    // It was told when it began to wait.
-    if grant.is_none() {
-        watched.report(draft);
+    match grant {
+        None => watched.report(draft),
+        // It was told when it began to wait; the draft has the arguments anew.
+        Some(_) => watched.hush(draft),
     }
     let answer = decided?;
-    let repeats = pairs
-        .iter()
-        .any(|(name, _)| name.to_ascii_lowercase().starts_with(b"mcp-param-"));
     let redacted = watched
-        .redacted(body, &message, repeats)
-        .map_err(|seen| Refusal::unredacted(message.id(), &seen))?;
+        .redacted(repeats_arguments(pairs))
+        .map_err(|seen| Refusal::unredacted(message.id(), &seen))?
+        .map(|redacted| redacted.body);
     watched.keep().map_err(Refusal::from)?;
     let settles = watched.settled().map(Box::new);
     let watch = Watch::new(worker, watched.text());

@@ -200,8 +200,8 @@ impl Exchange {
             .renew_held(host, &mut receiving)
             .map_err(|reason| failed(&poll.id, reason))
             .and_then(|()| prepare(host, &worker, &mut receiving, &poll.id, &claimed));
-        let digest = match prepared {
-            Ok(digest) => digest,
+        let (digest, taint) = match prepared {
+            Ok(prepared) => prepared,
             Err(refusal) => {
                 not_run(&refusal.reason);
                 self.refuse(host, Some(receiving.draft), refusal);
@@ -217,6 +217,8 @@ impl Exchange {
             Ok(Judged::Passes(mut allowed)) => {
                 let now = host.now().unwrap_or_default() / 1_000_000;
                 allowed.rounds = None;
+                // What was read since, nobody was told of.
+                allowed.settles.take_if(|read| read.mark() != taint);
                 allowed.run = Some(Box::new(Run {
                     approval: approval.clone(),
                     chain: waiter.clone(),
@@ -286,14 +288,15 @@ impl Polling {
     }
 }
 
-/// Puts the call where the request about its task stands, headers included; gives its digest.
+/// Puts the call where the request about its task stands, headers included; gives its digest, and what
+/// its approval settles.
 fn prepare(
     host: &dyn Host,
     worker: &Worker,
     receiving: &mut Receiving,
     id: &Id,
     claimed: &Claimed,
-) -> Result<crate::hold::CallDigest, Refusal> {
+) -> Result<(crate::hold::CallDigest, String), Refusal> {
     let unreadable = || failed(id, "the call that was kept cannot be read");
     let call = HeldCall::decode(claimed.body.as_slice()).map_err(|_| unreadable())?;
     let digest = claimed.digest.as_slice().try_into();
@@ -318,7 +321,7 @@ fn prepare(
     super::task::replace(worker, host, receiving.size, &body)?;
     receiving.size = body.len();
     receiving.headers = host.headers(Direction::Request)?;
-    Ok(digest)
+    Ok((digest, call.taint))
 }
 
 fn failed(id: &Id, reason: &str) -> Refusal {

@@ -56,6 +56,8 @@ impl Run {
             number: self.number,
             digest: hex(&self.digest),
             running: true,
+            // That is settled: it runs.
+            taint: String::new(),
         })
     }
 

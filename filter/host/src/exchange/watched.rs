@@ -1,18 +1,21 @@
 //! What detection has to say about a request: what it sees in it, and what it saw before.
 
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::rc::Rc;
 
 use gatehold_engine::{Approval, Arguments, Decision, Findings, FindingsSource, Target};
-use gatehold_mcp::{Message, spoken};
+use gatehold_mcp::{Era, Message, parse, says_arguments_alone, spoken, state_place};
 use gatehold_wire::audit::Finding;
 
 use crate::arguments::Unbuilt;
 use crate::caller::Caller;
 use crate::detection::taint::{self, Taint};
-use crate::detection::{Action, Actions, Detectors, Observed, Seen, Unwanted, withheld};
+use crate::detection::{Action, Actions, Detectors, MARK, Observed, Seen, Unwanted, withheld};
+use crate::exchange::ask::IN_ROUNDS;
 use crate::exchange::decide::Questioner;
+use crate::exchange::mcp_limits;
 use crate::exchange::reply::Refusal;
 use crate::host::{Host, HostError};
 use crate::record::Draft;
@@ -26,6 +29,8 @@ pub(super) struct Watched<'a> {
     host: &'a dyn Host,
     endpoint: &'a Endpoint,
     caller: &'a Caller,
+    message: &'a Message,
+    body: &'a [u8],
     actions: Actions,
     said: Said<'a>,
     taint: OnceCell<Option<Taint>>,
@@ -35,10 +40,17 @@ pub(super) struct Watched<'a> {
     asks: Cell<bool>,
 }
 
+/// A call without its secrets.
+#[derive(Debug)]
+pub(super) struct Redacted {
+    pub(super) body: Vec<u8>,
+    pub(super) message: Message,
+}
+
 /// What a message says.
 struct Said<'a> {
     detectors: Option<&'a Detectors>,
-    text: &'a [u8],
+    text: Cow<'a, [u8]>,
     /// Where that begins in the body.
     start: usize,
     seen: OnceCell<Seen>,
@@ -87,7 +99,7 @@ fn each<'n>(names: impl Iterator<Item = &'n String>) -> Vec<String> {
 impl Said<'_> {
     fn seen(&self) -> Option<&Seen> {
         let detectors = self.detectors?;
-        let look = || detectors.look(Kind::Argument, Context::default(), self.text);
+        let look = || detectors.look(Kind::Argument, Context::default(), &self.text);
         Some(self.seen.get_or_init(look))
     }
 }
@@ -99,27 +111,57 @@ pub(super) fn subject(message: &Message) -> &str {
     };
     let params = request.params.as_ref();
     let member = |name: &str| params?.get(name);
-    let reference = member("ref");
-    let named = ["name", "uri"].into_iter().find_map(|name| {
-        let found = member(name).or_else(|| reference?.get(name));
-        found.and_then(|it| it.as_str())
+    // Only the member that the method goes by: any other is the client's to choose.
+    let subject = match request.method.as_str() {
+        "tools/call" | "prompts/get" => member("name"),
+        "completion/complete" => member("ref").and_then(|reference| {
+            let kind = reference.get("type").and_then(|it| it.as_str());
+            reference.get(match kind {
+                Some("ref/resource") => "uri",
+                _ => "name",
+            })
+        }),
+        method if method.starts_with("resources/") => member("uri"),
+        _ => None,
+    };
+    subject.and_then(|it| it.as_str()).unwrap_or_default()
+}
+
+/// Methods whose target is a resource, or may be one.
+fn is_of_resources(message: &Message) -> bool {
+    let method = message.method().unwrap_or_default();
+    let families = ["resources/", "subscriptions/", "completion/"];
+    families.iter().any(|family| method.starts_with(family))
+}
+
+/// The state that a client carries over is sealed, and what is sealed looks like a secret. It never goes on: the
+/// upstream gets what is in it.
+fn without_state<'a>(body: &[u8], start: usize, text: &'a [u8]) -> Cow<'a, [u8]> {
+    let mut text = Cow::Borrowed(text);
+    let place = state_place(body).and_then(|place| {
+        let (from, to) = (
+            place.start.checked_sub(start)?,
+            place.end.checked_sub(start)?,
+        );
+        text.get(from..to).map(|_| from..to)
     });
-    named.unwrap_or_default()
+    if let Some(state) = place.and_then(|place| text.to_mut().get_mut(place)) {
+        state.fill(b' ');
+    }
+    text
 }
 
 impl<'a> Watched<'a> {
-    /// Of a message with this body, of whose arguments `unbuilt` is the text if they are not built.
+    /// Of a message of this era with this body, of whose arguments `unbuilt` is the text if they are not built.
     pub(super) fn new(
         (worker, host): (&'a Worker, &'a dyn Host),
         (endpoint, caller): (&'a Endpoint, &'a Caller),
-        message: &Message,
+        (era, message): (Era, &'a Message),
         body: &'a [u8],
         unbuilt: Option<&Unbuilt<'a>>,
     ) -> Self {
         let alone = |unbuilt: &&Unbuilt<'a>| {
-            let params = message.params();
-            !params.is_some_and(|it| it.contains_key("inputResponses"))
-                && !unbuilt.0.text().is_empty()
+            message.params().is_some_and(says_arguments_alone) && !unbuilt.0.text().is_empty()
         };
         let (start, text) = match unbuilt.filter(alone) {
             Some(unbuilt) => {
@@ -132,12 +174,21 @@ impl<'a> Watched<'a> {
                 (range.start, body.get(range).unwrap_or_default())
             }
         };
+        let method = message.method().unwrap_or_default();
+        let params = message.params();
+        let has_state = params.is_some_and(|it| it.contains_key("requestState"));
+        let text = match has_state && era == Era::Modern && IN_ROUNDS.contains(&method) {
+            true => without_state(body, start, text),
+            false => Cow::Borrowed(text),
+        };
         Self {
             actions: endpoint.server.detection.actions(subject(message)),
             worker,
             host,
             endpoint,
             caller,
+            message,
+            body,
             said: Said {
                 detectors: endpoint.detectors.as_deref(),
                 text,
@@ -152,8 +203,8 @@ impl<'a> Watched<'a> {
     }
 
     /// What the message says.
-    pub(super) fn text(&self) -> &'a [u8] {
-        self.said.text
+    pub(super) fn text(&self) -> &[u8] {
+        &self.said.text
     }
 
     /// For conditions.
@@ -230,7 +281,9 @@ impl<'a> Watched<'a> {
 
     /// Tells event and metrics what was seen.
     pub(super) fn report(&self, draft: &mut Draft) {
-        if self.said.seen.get().is_none() {
+        let was_judged = self.said.seen.get().is_some();
+        self.hush(draft);
+        if !was_judged {
             return;
         }
         let seen = self.looked().unwrap_or_default();
@@ -241,11 +294,44 @@ impl<'a> Watched<'a> {
         let action = self.action(&seen).max(Action::Log);
         observed.add(Kind::Argument, "", &self.placed(&seen), action);
         self.worker.metrics.observed(self.host, &observed);
-        if !seen.verdict.secrets.is_empty() {
-            // What an event keeps must not tell them.
-            draft.forget_arguments();
-        }
         draft.detected(observed);
+    }
+
+    /// Keeps secrets out of what the event tells, also where nobody has judged what is said, as in a call that
+    /// policy denies.
+    pub(super) fn hush(&self, draft: &mut Draft) {
+        let names_resource = is_of_resources(self.message) && !draft.about().is_empty();
+        if !draft.tells_arguments() && !names_resource {
+            return;
+        }
+        let seen = self.looked();
+        if seen.is_none_or(|seen| seen.verdict.secrets.is_empty()) {
+            return;
+        }
+        draft.forget_arguments();
+        if names_resource && let Some(hidden) = self.hidden(draft.about()) {
+            draft.target(&hidden);
+        }
+    }
+
+    /// The name of a resource without its secrets; nothing when it has none.
+    fn hidden(&self, target: &str) -> Option<String> {
+        let detectors = self.said.detectors?;
+        // What the event has may be cut, and with it a secret.
+        let whole = Some(subject(self.message)).filter(|whole| whole.starts_with(target));
+        let text = whole.unwrap_or(target).as_bytes();
+        let looked = (Kind::Argument, Context::default());
+        let verdict = detectors.look(looked.0, looked.1, text).verdict;
+        if verdict.secrets.is_empty() {
+            return None;
+        }
+        let unwanted = Unwanted {
+            injection: false,
+            secrets: true,
+        };
+        let new = detectors.redacted(looked, text, &verdict, unwanted);
+        let new = new.and_then(|new| String::from_utf8(new).ok());
+        Some(new.unwrap_or_else(|| MARK.to_owned()))
     }
 
     /// What was seen before, if that is settled with an approval of this request.
@@ -280,12 +366,8 @@ impl<'a> Watched<'a> {
     ///
     /// # Errors
     /// What was seen, when it cannot be taken out.
-    pub(super) fn redacted(
-        &self,
-        body: &[u8],
-        message: &Message,
-        repeats: bool,
-    ) -> Result<Option<Vec<u8>>, String> {
+    pub(super) fn redacted(&self, repeats: bool) -> Result<Option<Redacted>, String> {
+        let (body, message) = (self.body, self.message);
         // What nobody has judged by what it says need not be looked at, as a request for a list.
         if self.said.seen.get().is_none() {
             return Ok(None);
@@ -305,7 +387,7 @@ impl<'a> Watched<'a> {
         // have them.
         let is_call = matches!(message.method(), Some("tools/call" | "prompts/get"));
         let looked = (Kind::Argument, Context::default());
-        let redact = || detectors.redacted(looked, self.said.text, &seen.verdict, unwanted);
+        let redact = || detectors.redacted(looked, &self.said.text, &seen.verdict, unwanted);
         let new = (is_call && !repeats).then(redact).flatten();
         let Some(new) = new else {
             return Err(seen.names());
@@ -313,7 +395,16 @@ impl<'a> Watched<'a> {
         let end = self.said.start.saturating_add(self.said.text.len());
         let before = body.get(..self.said.start).unwrap_or_default();
         let after = body.get(end..).unwrap_or_default();
-        Ok(Some([before, &new, after].concat()))
+        let body = [before, &new, after].concat();
+        // What is called is judged as it came, and has to go on so.
+        let is_same = |new: &Message| {
+            (new.method(), new.id(), subject(new))
+                == (message.method(), message.id(), subject(message))
+        };
+        match parse(&body, &mcp_limits(self.endpoint)) {
+            Ok(message) if is_same(&message) => Ok(Some(Redacted { body, message })),
+            _ => Err(seen.names()),
+        }
     }
 
     /// What is seen of what anybody wants to know.

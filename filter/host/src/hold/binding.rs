@@ -67,6 +67,9 @@ pub struct HeldRound {
     /// Whether the call has gone to the upstream, which asks for input.
     #[serde(rename = "r")]
     pub running: bool,
+    /// Names what the caller had read when approval was asked for; empty for nothing.
+    #[serde(rename = "t", default, skip_serializing_if = "String::is_empty")]
+    pub taint: String,
 }
 
 impl RoundState {

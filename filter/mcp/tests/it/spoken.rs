@@ -1,4 +1,4 @@
-use gatehold_mcp::{said, spoken};
+use gatehold_mcp::{said, spoken, state_place};
 
 #[test]
 fn where_a_client_says_something() {
@@ -13,7 +13,31 @@ fn where_a_client_says_something() {
         ),
         (
             r#"{"params":{"inputResponses":{"a":1},"name":"n","arguments":{}}}"#,
-            Some(r#"{"a":1},"name":"n","arguments":{}"#),
+            Some(r#"{"inputResponses":{"a":1},"name":"n","arguments":{}}"#),
+        ),
+        (
+            r#"{"params":{"name":"n","arguments":{},"_meta":{"progressToken":7,"traceparent":"00-1"}}}"#,
+            Some("{}"),
+        ),
+        (
+            r#"{"params":{"name":"n","arguments":{},"_meta":{"progressToken":"a sentence"}}}"#,
+            Some(r#"{"name":"n","arguments":{},"_meta":{"progressToken":"a sentence"}}"#),
+        ),
+        (
+            r#"{"params":{"uri":"x://y","_meta":{"more":1}}}"#,
+            Some(r#"{"uri":"x://y","_meta":{"more":1}}"#),
+        ),
+        (
+            r#"{"params":{"arguments":{},"extra":1}}"#,
+            Some(r#"{"arguments":{},"extra":1}"#),
+        ),
+        (
+            r#"{"params":{"ref":{},"argument":{},"context":{"arguments":{}}}}"#,
+            Some(r#"{"ref":{},"argument":{},"context":{"arguments":{}}}"#),
+        ),
+        (
+            r#"{"params":{"name":"n","arguments":{},"requestState":"s"}}"#,
+            Some("{}"),
         ),
         (r#"{"method":"x/y","params":{"z":1}}"#, Some(r#"{"z":1}"#)),
         (r#"{"method":"x/y","params":[1]}"#, Some("[1]")),
@@ -37,6 +61,22 @@ fn where_a_client_says_something() {
         ("text", Some("text")),
     ] {
         let found = spoken(message.as_bytes()).and_then(|range| message.get(range));
+        assert_eq!(found, expected, "{message}");
+    }
+}
+
+#[test]
+fn where_the_state_of_a_request_stands() {
+    for (message, expected) in [
+        (
+            r#"{"params":{"requestState":"abc","name":"n"}}"#,
+            Some("abc"),
+        ),
+        (r#"{"params":{"requestState":{}}}"#, None),
+        (r#"{"params":{}}"#, None),
+        (r#"{"method":"ping"}"#, None),
+    ] {
+        let found = state_place(message.as_bytes()).and_then(|range| message.get(range));
         assert_eq!(found, expected, "{message}");
     }
 }
