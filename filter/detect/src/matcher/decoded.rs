@@ -207,13 +207,15 @@ fn apart(pack: &Pack, letters: &[u8]) -> Vec<u8> {
         for (place, letter) in bytes.iter_mut().zip(rest) {
             *place = *letter;
         }
-        let bytes = u128::from_le_bytes(bytes);
-        let longest = (3..=LONGEST.min(rest.len()))
+        let mut bytes = u128::from_le_bytes(bytes);
+        let mut mask = u128::MAX >> (8 * (16 - LONGEST));
+        let longest = (3..=LONGEST)
             .rev()
             .find(|length| {
-                let length = *length as u32;
-                let hash = Hash::of_sixteen(bytes & !(u128::MAX << (8 * length)), length);
-                !pack.lexicon.tags(hash).is_empty()
+                bytes &= mask;
+                mask >>= 8;
+                let hash = Hash::of_sixteen(bytes, *length as u32);
+                *length <= rest.len() && !pack.lexicon.tags(hash).is_empty()
             })
             .and_then(|length| rest.get(..length));
         match longest {
