@@ -65,6 +65,8 @@ pub struct Draft {
     reason: Option<String>,
     /// The approval that it waits for, or runs under.
     approval: String,
+    /// What is not to be told of the target, and what is told in its place.
+    concealed: Option<(String, String)>,
     shown: u32,
     hidden: u32,
     /// What detection saw, and what was done about it.
@@ -166,6 +168,7 @@ impl Draft {
             decision: None,
             reason: None,
             approval: String::new(),
+            concealed: None,
             shown: 0,
             hidden: 0,
             observed: Observed::default(),
@@ -252,7 +255,19 @@ impl Draft {
         if self.course == Course::Judged && self.effect != "hold" {
             self.effect = "deny";
         }
-        self.reason = Some(clip(reason).to_owned());
+        let reason = match &self.concealed {
+            Some((whole, shown)) => reason.replace(whole, shown),
+            None => reason.to_owned(),
+        };
+        self.reason = Some(clip(&reason).to_owned());
+    }
+
+    /// Has the event tell `shown` where it would tell `whole`, its target.
+    pub fn conceal(&mut self, whole: &str, shown: String) {
+        self.target(&shown);
+        let reason = self.reason().replace(whole, &shown);
+        self.reason = Some(clip(&reason).to_owned());
+        self.concealed = Some((whole.to_owned(), shown));
     }
 
     /// Says what became of a list; pages add up.

@@ -16,12 +16,13 @@ const STATE: &str = "requestState";
 const SILENT: [&str; 2] = ["name", STATE];
 
 /// Members of `_meta` that are the protocol's own.
-const SILENT_META: [&str; 5] = [
+const SILENT_META: [&str; 6] = [
     "progressToken",
     "traceparent",
     "tracestate",
     "io.modelcontextprotocol/protocolVersion",
     "io.modelcontextprotocol/logLevel",
+    "io.modelcontextprotocol/clientCapabilities",
 ];
 /// Bytes of the value of one of these.
 const MAX_TOKEN: usize = 256;
@@ -79,6 +80,7 @@ pub fn says_arguments_alone(params: &Map<String, Value>) -> bool {
 fn is_silent(meta: &Value) -> bool {
     let is_token = |value: &Value| match value {
         Value::Number(_) => true,
+        Value::Object(members) => members.is_empty(),
         // Sentences have blanks.
         Value::String(text) => {
             text.len() <= MAX_TOKEN && text.bytes().all(|byte| byte.is_ascii_graphic())

@@ -309,17 +309,21 @@ impl<'a> Watched<'a> {
             return;
         }
         draft.forget_arguments();
-        if names_resource && let Some(hidden) = self.hidden(draft.about()) {
-            draft.target(&hidden);
+        if names_resource {
+            // What the event has may be cut, and with it a secret.
+            let target = draft.about().to_owned();
+            let whole = Some(subject(self.message)).filter(|whole| whole.starts_with(&target));
+            let whole = whole.unwrap_or(&target);
+            if let Some(hidden) = self.hidden(whole) {
+                draft.conceal(whole, hidden);
+            }
         }
     }
 
     /// The name of a resource without its secrets; nothing when it has none.
-    fn hidden(&self, target: &str) -> Option<String> {
+    fn hidden(&self, whole: &str) -> Option<String> {
         let detectors = self.said.detectors?;
-        // What the event has may be cut, and with it a secret.
-        let whole = Some(subject(self.message)).filter(|whole| whole.starts_with(target));
-        let text = whole.unwrap_or(target).as_bytes();
+        let text = whole.as_bytes();
         let looked = (Kind::Argument, Context::default());
         let verdict = detectors.look(looked.0, looked.1, text).verdict;
         if verdict.secrets.is_empty() {
