@@ -3,6 +3,8 @@
 //! It is kept in Envoy's shared data, for all workers to see. What is not covered: a tool that nobody has listed
 //! through this Envoy since it started, and the oldest where more than [`MAX_TOOLS`] are withheld.
 
+use std::collections::HashSet;
+
 use crate::host::{Host, HostError};
 
 /// Tools that are remembered for one server.
@@ -36,14 +38,21 @@ pub fn note<'n>(
     listed: impl IntoIterator<Item = (&'n str, Option<&'n str>)>,
 ) -> Result<(), HostError> {
     let before = all(host, cluster, server)?;
-    let mut now = before.clone();
-    for (tool, seen) in listed {
-        let tool = cut(tool);
-        now.retain(|(name, _)| name != tool);
-        if let Some(seen) = seen {
-            now.push((tool.to_owned(), seen.to_owned()));
+    let listed = listed.into_iter().map(|(tool, seen)| (cut(tool), seen));
+    let listed: Vec<(&str, Option<&str>)> = listed.collect();
+    let mut known = HashSet::new();
+    // Of two with one name the last counts, and so do the last where there are too many.
+    let mut withheld = Vec::new();
+    for (tool, seen) in listed.into_iter().rev() {
+        if let (true, Some(seen)) = (known.insert(tool), seen)
+            && withheld.len() < MAX_TOOLS
+        {
+            withheld.push((tool.to_owned(), seen.to_owned()));
         }
     }
+    let mut now = before.clone();
+    now.retain(|(name, _)| !known.contains(name.as_str()));
+    now.extend(withheld.into_iter().rev());
     let surplus = now.len().saturating_sub(MAX_TOOLS);
     now.drain(..surplus);
     if now == before {
@@ -106,5 +115,11 @@ mod tests {
         assert_eq!(read(&host, "c", "crm", "0").unwrap(), None);
         assert!(read(&host, "c", "crm", "1").unwrap().is_some());
         assert_eq!(all(&host, "c", "crm").unwrap().len(), MAX_TOOLS);
+        // Of two with one name the last counts.
+        let twice = [("1", None), ("2", Some("x")), ("1", Some("y")), ("2", None)];
+        note(&host, "c", "crm", twice).unwrap();
+        let now = read(&host, "c", "crm", "1").unwrap();
+        assert_eq!(now.as_deref(), Some("y"));
+        assert_eq!(read(&host, "c", "crm", "2").unwrap(), None);
     }
 }
