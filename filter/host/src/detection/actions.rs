@@ -131,6 +131,11 @@ impl Detection {
         found.map_or(self.otherwise, |(_, actions)| *actions)
     }
 
+    /// The strictest of all actions, kind by kind: for what may come from any tool.
+    pub fn strictest(&self) -> Actions {
+        self.all().fold(self.otherwise, Actions::strictest)
+    }
+
     /// Whether anybody looks at all.
     pub fn looks(&self) -> bool {
         self.has(|it| it != Action::Off)
@@ -146,10 +151,10 @@ impl Detection {
         self.has(|it| it == Action::Approve)
     }
 
-    /// Whether definitions may be withheld.
+    /// Whether definitions may be withheld: also what cannot be redacted is.
     pub fn withholds(&self) -> bool {
         let mut all = self.all();
-        all.any(|actions| actions.definitions == Action::Block)
+        all.any(|actions| matches!(actions.definitions, Action::Block | Action::Redact))
     }
 
     fn has(&self, mut such: impl FnMut(Action) -> bool) -> bool {
@@ -198,6 +203,7 @@ mod tests {
             assert_eq!(detection.actions(subject).results, expected, "{subject}");
         }
         assert!(detection.acts() && !detection.approves() && !detection.withholds());
+        assert_eq!(detection.strictest().results, Action::Block);
     }
 
     #[test]

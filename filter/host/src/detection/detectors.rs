@@ -126,20 +126,27 @@ impl Detectors {
 
     /// Looks at a text: JSON as it is on the wire, or plain.
     pub fn look(&self, kind: Kind, context: Context<'_>, text: &[u8]) -> Seen {
-        let saw = |pack: &Pack| {
-            let verdict = scan(pack, kind, context, text);
-            if self.allowed.is_empty() || !says_something(&verdict) {
-                return verdict;
-            }
-            let again = |text: &[u8]| scan(pack, kind, context, text);
-            without_allowed(&self.allowed, kind, text, verdict, again)
-        };
-        let verdict = saw(&self.pack);
-        let shadow = self.shadow.as_ref().map(saw);
+        let verdict = self.verdict(kind, context, text);
+        let shadow = self.shadow.as_ref();
+        let shadow = shadow.map(|pack| self.verdict_of(pack, kind, context, text));
         Seen {
             shadow: shadow.filter(|shadow| sees_more(shadow, &verdict)),
             verdict,
         }
+    }
+
+    /// What the pack in force alone says of a text.
+    pub(super) fn verdict(&self, kind: Kind, context: Context<'_>, text: &[u8]) -> Verdict {
+        self.verdict_of(&self.pack, kind, context, text)
+    }
+
+    fn verdict_of(&self, pack: &Pack, kind: Kind, context: Context<'_>, text: &[u8]) -> Verdict {
+        let verdict = scan(pack, kind, context, text);
+        if self.allowed.is_empty() || !says_something(&verdict) {
+            return verdict;
+        }
+        let again = |text: &[u8]| scan(pack, kind, context, text);
+        without_allowed(&self.allowed, kind, text, verdict, again)
     }
 }
 

@@ -7,6 +7,7 @@
 mod actions;
 mod allowed;
 mod detectors;
+mod envelope;
 mod observed;
 mod redaction;
 mod strings;
@@ -16,6 +17,7 @@ pub mod withheld;
 
 pub use actions::{Action, Actions, Detection};
 pub use detectors::{Detectors, DetectorsError, Seen};
+pub use envelope::veiled;
 pub use observed::Observed;
 pub use redaction::{MARK, Unwanted};
 pub use verdicts::Verdicts;

@@ -5,7 +5,8 @@ use std::ops::Range;
 use gatehold_detect::{Context, Kind, Verdict, redact, sentence};
 
 use crate::detection::detectors::Detectors;
-use crate::detection::strings::{line, touched};
+use crate::detection::envelope::veiled;
+use crate::detection::strings::{line, merged, touched};
 
 /// What stands in the place of what was taken out.
 pub const MARK: &str = "[withheld by Gatehold]";
@@ -13,11 +14,14 @@ pub const MARK: &str = "[withheld by Gatehold]";
 /// How often a text is looked at again.
 const ROUNDS: usize = 8;
 
+/// Bytes that are looked at in all rounds together; what needs more is withheld.
+const MAX_LOOKED: usize = 16 << 20;
+
 /// Bytes of a line that is taken out as a whole; of a longer one just sentences.
 const MAX_LINE: usize = 2048;
 
 /// What is to be taken out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unwanted {
     /// Injection.
     pub injection: bool,
@@ -37,22 +41,51 @@ impl Detectors {
     /// when something is seen even so, as in the names of members: then it has to be withheld.
     pub fn redacted(
         &self,
-        (kind, context): (Kind, Context<'_>),
+        looked: (Kind, Context<'_>),
         text: &[u8],
         first: &Verdict,
         unwanted: Unwanted,
+    ) -> Option<Vec<u8>> {
+        self.redacted_but(looked, text, (first, unwanted), |_| None)
+    }
+
+    /// The same of a whole message, in whose envelope anything may be seen.
+    pub fn redacted_message(
+        &self,
+        looked: (Kind, Context<'_>),
+        message: &[u8],
+        first: &Verdict,
+        unwanted: Unwanted,
+    ) -> Option<Vec<u8>> {
+        self.redacted_but(looked, message, (first, unwanted), veiled)
+    }
+
+    fn redacted_but(
+        &self,
+        (kind, context): (Kind, Context<'_>),
+        text: &[u8],
+        (first, unwanted): (&Verdict, Unwanted),
+        veil: impl Fn(&[u8]) -> Option<Vec<u8>>,
     ) -> Option<Vec<u8>> {
         let mut now = text.to_vec();
         let mut verdict = first.clone();
         for round in 0..ROUNDS {
             let whole = round > 0;
+            if now.len().saturating_mul(round.saturating_add(1)) > MAX_LOOKED {
+                return None;
+            }
             let spans = spans(&now, &verdict, unwanted, whole);
+            // It stands where nothing can be taken out.
+            if spans.is_empty() {
+                return None;
+            }
             let new = replaced(&now, &spans)?;
             if new == now && whole {
                 return None;
             }
             now = new;
-            verdict = self.look(kind, context, &now).verdict;
+            let shown = veil(&now);
+            verdict = self.verdict(kind, context, shown.as_deref().unwrap_or(&now));
             if !unwanted.is_in(&verdict) {
                 return Some(now);
             }
@@ -64,15 +97,20 @@ impl Detectors {
 fn spans(text: &[u8], verdict: &Verdict, unwanted: Unwanted, whole: bool) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     if unwanted.injection && verdict.flagged {
-        for finding in &verdict.findings {
-            let strings = touched(text, std::slice::from_ref(&finding.span));
-            spans.extend(strings.into_iter().map(|string| match whole {
-                true => string,
+        let places = verdict.findings.iter().map(|finding| finding.span.clone());
+        let places: Vec<Range<usize>> = places.collect();
+        let strings = touched(text, &places);
+        for place in &places {
+            let first = strings.partition_point(|string| string.end <= place.start);
+            let own = strings.iter().skip(first);
+            let own = own.take_while(|string| string.start < place.end);
+            spans.extend(own.map(|string| match whole {
+                true => string.clone(),
                 false => {
-                    let line = line(text, &string, &finding.span);
+                    let line = line(text, string, place);
                     match line.len() {
                         ..=MAX_LINE => line,
-                        _ => sentence(text, &finding.span),
+                        _ => sentence(text, place),
                     }
                 }
             }));
@@ -82,19 +120,6 @@ fn spans(text: &[u8], verdict: &Verdict, unwanted: Unwanted, whole: bool) -> Vec
         spans.extend(verdict.secrets.iter().map(|secret| secret.span.clone()));
     }
     merged(spans)
-}
-
-/// In order, and none of them overlapping another.
-fn merged(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
-    spans.sort_by_key(|span| span.start);
-    let mut merged: Vec<Range<usize>> = Vec::with_capacity(spans.len());
-    for span in spans {
-        match merged.last_mut() {
-            Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
-            _ => merged.push(span),
-        }
-    }
-    merged
 }
 
 fn replaced(text: &[u8], spans: &[Range<usize>]) -> Option<Vec<u8>> {
@@ -119,12 +144,6 @@ fn replaced(text: &[u8], spans: &[Range<usize>]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn spans_are_merged() {
-        let merged = merged(vec![5..9, 1..3, 2..4, 9..10]);
-        assert_eq!(merged, [1..4, 5..10]);
-    }
 
     #[test]
     fn plain_text_is_replaced_in_its_places() {

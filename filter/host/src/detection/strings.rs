@@ -10,6 +10,8 @@ pub(super) fn touched(text: &[u8], spans: &[Range<usize>]) -> Vec<Range<usize>> 
         let whole = 0..text.len();
         return Vec::from_iter((!spans.is_empty()).then_some(whole));
     }
+    let spans = merged(spans.to_vec());
+    let mut next = spans.iter().peekable();
     let mut touched = Vec::new();
     let mut bytes = text.iter().enumerate();
     while let Some((at, byte)) = bytes.next() {
@@ -31,7 +33,8 @@ pub(super) fn touched(text: &[u8], spans: &[Range<usize>]) -> Vec<Range<usize>> 
             }
         }
         let string = start..end;
-        let is_touched = spans.iter().any(|span| overlaps(span, &string));
+        while next.next_if(|span| span.end <= string.start).is_some() {}
+        let is_touched = next.peek().is_some_and(|span| span.start < string.end);
         if is_touched && !is_name(text, end) {
             touched.push(string);
         }
@@ -46,9 +49,17 @@ fn is_name(text: &[u8], end: usize) -> bool {
     after.next() == Some(&b':')
 }
 
-/// Whether two ranges share a byte.
-pub(super) fn overlaps(one: &Range<usize>, other: &Range<usize>) -> bool {
-    one.start < other.end && other.start < one.end
+/// In order, and none of them overlapping another.
+pub(super) fn merged(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    spans.sort_by_key(|span| span.start);
+    let mut merged: Vec<Range<usize>> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match merged.last_mut() {
+            Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
+            _ => merged.push(span),
+        }
+    }
+    merged
 }
 
 /// The line of `string`, which lies in `text`, that `span` stands in: from a line break to the next, be it
@@ -121,6 +132,26 @@ mod tests {
             let found: Vec<&str> = found.into_iter().map(|it| text.get(it).unwrap()).collect();
             assert_eq!(found, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn many_places_in_any_order() {
+        let text = r#"["one","two","three","four"]"#;
+        let spans = [
+            at(text, "our"),
+            at(text, "ne"),
+            at(text, "one"),
+            at(text, "thr"),
+        ];
+        let found = touched(text.as_bytes(), &spans);
+        let found: Vec<&str> = found.into_iter().map(|it| text.get(it).unwrap()).collect();
+        assert_eq!(found, ["one", "three", "four"]);
+    }
+
+    #[test]
+    fn spans_are_merged() {
+        let merged = merged(vec![5..9, 1..3, 2..4, 9..10]);
+        assert_eq!(merged, [1..4, 5..10]);
     }
 
     #[test]

@@ -1,22 +1,25 @@
 //! What detection sees in what a server says, and what becomes of it.
 
+mod definitions;
+
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use gatehold_detect::{Context, Kind};
+use gatehold_detect::{Context, Kind, Secret};
 use gatehold_engine::Approval;
 use gatehold_mcp::list::{self, ListError};
 use gatehold_mcp::reply::{error_body, tool_error_body};
-use gatehold_mcp::{Id, Limits, ListKind, Message, Outcome, said};
+use gatehold_mcp::{Id, ListKind, Message, Outcome, said};
 use gatehold_wire::audit::Finding;
 use serde_json::json;
 
 use crate::detection::taint::{self, Taint};
-use crate::detection::{Action, Actions, Detectors, Observed, Seen, Unwanted, withheld};
-use crate::exchange::allowed::{Allowed, Judged};
+use crate::detection::{Action, Actions, Detectors, Observed, Seen, Unwanted, veiled, withheld};
+use crate::exchange::allowed::{Allowed, Judged, Standing};
+use crate::exchange::decide::Answer;
 use crate::exchange::reply::UPSTREAM;
 use crate::exchange::watched::subject;
-use crate::exchange::way::{Way, span, spliced};
+use crate::exchange::way::{Way, span};
 use crate::exchange::{Exchange, NO_DETECTORS};
 use crate::host::{Host, HostError};
 use crate::record::Ending;
@@ -26,8 +29,8 @@ use crate::worker::Worker;
 const MAX_REQUEST: usize = 4 << 10;
 /// Bytes of what a stream has said that the next event is looked at with.
 const MAX_CARRY: usize = 2 << 10;
-/// Names of other tools that a definition is looked at with.
-const MAX_NAMES: usize = 256;
+/// Bytes of a message whose texts are taken out for that; of a longer one both ends are taken as they are.
+const MAX_SAID: usize = 16 << 10;
 
 /// What a request is about, as far as its answer's treatment depends on it.
 #[derive(Debug, Default)]
@@ -44,6 +47,8 @@ enum Form {
     Tool,
     /// How a server presents itself: its instructions.
     Introduction,
+    /// What is known of a task, whatever tool that runs.
+    Task,
     #[default]
     Other,
 }
@@ -53,6 +58,7 @@ impl About {
         let form = match message.method() {
             Some("tools/call") => Form::Tool,
             Some("initialize" | "server/discover") => Form::Introduction,
+            Some(method) if method.starts_with("tasks/") => Form::Task,
             _ => Form::Other,
         };
         Self {
@@ -101,12 +107,16 @@ impl Watch {
         }
     }
 
-    /// Notes what a message without findings has said.
-    fn carry_on(&mut self, message: &[u8]) {
+    /// Notes what a message that goes on has said; from behind one that was flagged nothing is joined any more.
+    fn carry_on(&mut self, message: &[u8], flagged: bool) {
         let Some(carry) = &mut self.carry else {
             return;
         };
-        carry.push_str(&said(message));
+        if flagged {
+            carry.clear();
+            return;
+        }
+        carry.push_str(&spoken(message));
         carry.push(' ');
         let surplus = carry.len().saturating_sub(MAX_CARRY);
         carry.drain(..carry.ceil_char_boundary(surplus));
@@ -160,7 +170,8 @@ impl Allowed {
         self.look_at(message, None, at, id)
     }
 
-    /// Looks at what a message has beside the entries of its lists.
+    /// Looks at what a message has beside the entries of the list that was asked for. Others are no definitions:
+    /// they are looked at like the rest.
     ///
     /// # Errors
     /// A message that cannot be read in one way.
@@ -171,9 +182,14 @@ impl Allowed {
         at: Option<usize>,
         id: Option<&Id>,
     ) -> Result<Looked, ListError> {
+        let asked = at.and_then(|at| self.asked.get(at)).map(|it| it.answer);
+        let asked = |kind: &&ListKind| asked == Some(Answer::List(**kind));
+        if !kinds.iter().any(|kind| asked(&kind)) {
+            return Ok(self.look(message, at, id));
+        }
         let limits = self.limits();
         let mut spans = Vec::new();
-        for kind in kinds {
+        for kind in kinds.iter().filter(asked) {
             let entries = list::entries(*kind, message, &limits)?;
             spans.extend(entries.into_iter().map(|(_, entry)| span(message, entry)));
         }
@@ -182,6 +198,8 @@ impl Allowed {
         let mut from = 0;
         for span in spans {
             beside.extend_from_slice(message.get(from..span.start).unwrap_or_default());
+            // It stays JSON.
+            beside.extend_from_slice(b"null");
             from = span.end.max(from);
         }
         beside.extend_from_slice(message.get(from..).unwrap_or_default());
@@ -196,7 +214,7 @@ impl Allowed {
         at: Option<usize>,
         id: Option<&Id>,
     ) -> Looked {
-        let way = self.way(at);
+        let way = self.way(at, id);
         if message.is_empty() || way.injection == Action::Off && way.secrets == Action::Off {
             return Looked::Fine;
         }
@@ -208,26 +226,30 @@ impl Allowed {
         };
         let text = part.unwrap_or(message);
         self.watch.observed.bytes = self.watch.observed.bytes.saturating_add(text.len());
-        let mut seen = self.seen(&detectors, &way, text);
-        let together = match seen.is_something() {
-            true => None,
-            false => self.seen_together(&detectors, &way, message),
+        let all = self.seen(&detectors, &way, text);
+        let (mut seen, envelope) = match self.seen_beside_envelope(&detectors, &way, text, &all) {
+            Some(beside) => (beside, Some(all)),
+            None => (all, None),
         };
-        // What is not there but with what has gone already cannot be taken out.
-        let is_whole = part.is_none() && together.is_none();
-        seen = together.unwrap_or(seen);
-        if seen.is_nothing() {
+        let joined = match seen.verdict.flagged {
+            true => Unwanted::default(),
+            false => self.see_together(&detectors, &way, message, &mut seen),
+        };
+        if !seen.is_something() {
             if at.is_none() {
-                self.watch.carry_on(message);
+                self.watch.carry_on(message, false);
             }
+            // What the envelope holds is just told.
+            let told = envelope.unwrap_or(seen);
+            self.watch.observed.add(way.kind, "", &told, Action::Log);
             return Looked::Fine;
-        }
-        if let Some(carry) = &mut self.watch.carry {
-            carry.clear();
         }
         let mut action = way.action(&seen);
         let injection = seen.verdict.flagged && way.injection == Action::Redact;
         let secrets = !seen.verdict.secrets.is_empty() && way.secrets == Action::Redact;
+        // What is not there but with what has gone already cannot be taken out.
+        let is_whole =
+            part.is_none() && !(injection && joined.injection || secrets && joined.secrets);
         if way.approves(&seen) {
             let approval = self.endpoint.server.detection.approval.as_ref();
             let what = way.what(&self.endpoint.server.name);
@@ -239,7 +261,7 @@ impl Allowed {
         } else if injection || secrets {
             let looked_at = (way.kind, self.watch.context());
             let unwanted = Unwanted { injection, secrets };
-            let redact = || detectors.redacted(looked_at, text, &seen.verdict, unwanted);
+            let redact = || detectors.redacted_message(looked_at, text, &seen.verdict, unwanted);
             looked = match is_whole.then(redact).flatten() {
                 Some(new) => Looked::Redacted(new),
                 None => {
@@ -249,6 +271,14 @@ impl Allowed {
             };
         }
         self.watch.observed.add(way.kind, "", &seen, action);
+        if at.is_none() {
+            match &looked {
+                Looked::Fine => self.watch.carry_on(message, seen.verdict.flagged),
+                Looked::Redacted(new) => self.watch.carry_on(new, false),
+                // The client has but what came before, and what comes may still belong to that.
+                Looked::Withheld(..) | Looked::Dropped => {}
+            }
+        }
         looked
     }
 
@@ -258,27 +288,71 @@ impl Allowed {
         seen
     }
 
-    /// What is seen in the end of earlier events and this one, read as one text without what is around them: the
-    /// places are unknown.
-    fn seen_together(&self, detectors: &Detectors, way: &Way, message: &[u8]) -> Option<Seen> {
-        let carry = self
-            .watch
-            .carry
-            .as_ref()
-            .filter(|carry| !carry.is_empty())?;
-        let text = [carry.as_str(), &said(message)].concat();
-        let mut seen = detectors.look(way.kind, self.watch.context(), text.as_bytes());
-        seen.leave(way.injection != Action::Off, way.secrets != Action::Off);
-        let seen = seen.moved(|span| (span.end > carry.len()).then_some(0..message.len()));
-        (!seen.is_nothing()).then_some(seen)
+    /// What is seen without the envelope, if something is seen in that. It is looked at again, since a verdict names
+    /// but the weightiest: what stands in the envelope must not hide the rest.
+    fn seen_beside_envelope(
+        &self,
+        detectors: &Detectors,
+        way: &Way,
+        text: &[u8],
+        all: &Seen,
+    ) -> Option<Seen> {
+        if !all.is_something() {
+            return None;
+        }
+        let veiled = veiled(text)?;
+        let findings = all.verdict.findings.iter().map(|it| &it.span);
+        let secrets = all.verdict.secrets.iter().map(|it| &it.span);
+        let mut places = findings.chain(secrets);
+        let veils = places.any(|span| text.get(span.clone()) != veiled.get(span.clone()));
+        veils.then(|| self.seen(detectors, way, &veiled))
     }
 
-    fn way(&self, at: Option<usize>) -> Way {
+    /// Adds what is seen in the end of earlier events and this one, read as one text without what is around them: the
+    /// places are unknown. Gives what is seen in both together only.
+    fn see_together(
+        &self,
+        detectors: &Detectors,
+        way: &Way,
+        message: &[u8],
+        seen: &mut Seen,
+    ) -> Unwanted {
+        let carry = self.watch.carry.as_ref();
+        let Some(carry) = carry.filter(|carry| !carry.is_empty()) else {
+            return Unwanted::default();
+        };
+        let text = [carry.as_str(), &spoken(message)].concat();
+        let mut joined = self.seen(detectors, way, text.as_bytes());
+        // Those of the message itself are known, and where they are.
+        let own = seen.verdict.secrets.iter();
+        let own: HashSet<&str> = own.map(|it| it.pattern.as_str()).collect();
+        let is_news = |it: &Secret| it.span.start < carry.len() || !own.contains(&*it.pattern);
+        joined.verdict.secrets.retain(is_news);
+        let joined = joined.moved(|span| (span.end > carry.len()).then_some(0..message.len()));
+        let both = Unwanted {
+            injection: joined.verdict.flagged,
+            secrets: !joined.verdict.secrets.is_empty(),
+        };
+        if joined.is_something() {
+            let own = std::mem::replace(&mut seen.verdict, joined.verdict);
+            seen.verdict.secrets.extend(own.secrets);
+        }
+        seen.shadow = seen.shadow.take().or(joined.shadow);
+        both
+    }
+
+    fn way(&self, at: Option<usize>, id: Option<&Id>) -> Way {
         let detection = &self.endpoint.server.detection;
         let asked = match self.asked.as_slice() {
             [only] => Some(only),
             all => at.and_then(|at| all.get(at)),
         };
+        // A result may be of any tool where it comes later than its request, or to another one.
+        let stands = !matches!(self.standing, Standing::No);
+        let strays = id.is_some() && at.is_none();
+        if stands || strays || asked.is_some_and(|it| it.about.form == Form::Task) {
+            return Way::of(Kind::Result, detection.strictest(), "");
+        }
         let Some(about) = asked.map(|asked| &asked.about) else {
             // Nobody knows which of several it is about.
             let actions = self
@@ -298,7 +372,7 @@ impl Allowed {
                 },
                 ..Way::of(Kind::Tool, actions, "")
             },
-            Form::Tool | Form::Other => Way::of(Kind::Result, actions, &about.subject),
+            Form::Tool | Form::Task | Form::Other => Way::of(Kind::Result, actions, &about.subject),
         }
     }
 
@@ -326,137 +400,17 @@ impl Allowed {
             (None, _) => Looked::Dropped,
         }
     }
-
-    /// Looks at the entries of a list: gives those that are withheld, and the message with others redacted.
-    ///
-    /// # Errors
-    /// A message that cannot be read in one way.
-    pub(super) fn look_at_list(
-        &mut self,
-        kind: ListKind,
-        message: &[u8],
-        limits: &Limits,
-    ) -> Result<(HashSet<String>, Option<Vec<u8>>), ListError> {
-        let mut withheld = HashSet::new();
-        let endpoint = Rc::clone(&self.endpoint);
-        let detection = &endpoint.server.detection;
-        let Some(detectors) = endpoint.detectors.as_deref().filter(|_| detection.looks()) else {
-            return Ok((withheld, None));
-        };
-        let entries = list::entries(kind, message, limits)?;
-        let mut names: Vec<String> = match kind {
-            ListKind::Tools => entries.iter().map(|(name, _)| name.clone()).collect(),
-            ListKind::Prompts | ListKind::Resources | ListKind::ResourceTemplates => Vec::new(),
-        };
-        names.truncate(MAX_NAMES);
-        let all = names.join("\n");
-        let mut edits: Vec<(&str, Vec<u8>)> = Vec::new();
-        let mut listed: Vec<(String, Option<String>)> = Vec::new();
-        for (at, (name, entry)) in entries.iter().enumerate() {
-            let mut way = Way::of(Kind::Tool, detection.actions(name), name);
-            // What a definition shows is public.
-            way.secrets = way.secrets.min(Action::Log);
-            let remembers = kind == ListKind::Tools && detection.withholds();
-            if remembers {
-                listed.push((name.clone(), None));
-            }
-            if way.injection == Action::Off {
-                continue;
-            }
-            // Its own name is none of the others.
-            let last = names.len().saturating_sub(1);
-            let own = at < names.len();
-            if own {
-                names.swap(at, last);
-            }
-            let others = if own { names.get(..last) } else { None };
-            let others = others.unwrap_or(&names);
-            let context = Context {
-                tools: others,
-                ..Context::default()
-            };
-            let seen = self.watch.definition(detectors, context, (&all, entry));
-            if own {
-                names.swap(at, last);
-            }
-            let Some(mut seen) = seen.map(|seen| Seen::clone(&seen)) else {
-                continue;
-            };
-            seen.leave(true, way.secrets != Action::Off);
-            let mut action = way.action(&seen);
-            if action == Action::Approve {
-                let what = format!(
-                    "the definition of `{name}` of server `{}`",
-                    endpoint.server.name
-                );
-                self.watch.taints(detection.approval.as_ref(), &what, &seen);
-            }
-            if action == Action::Redact {
-                match redacted(detectors, &names, name, entry, &seen) {
-                    Some(new) => edits.push((entry, new)),
-                    None => action = Action::Block,
-                }
-            }
-            if action == Action::Block {
-                withheld.insert(name.clone());
-                if let (true, Some(last)) = (remembers, listed.last_mut()) {
-                    last.1 = Some(seen.names());
-                }
-            }
-            self.watch.observed.add(Kind::Tool, name, &seen, action);
-        }
-        // Of two with one name, one that is withheld counts.
-        listed.sort_by_key(|(_, seen)| seen.is_some());
-        self.watch.listed.extend(listed);
-        Ok((withheld, spliced(message, &edits)))
-    }
 }
 
-impl Watch {
-    /// What is seen in a definition, once for each.
-    fn definition(
-        &mut self,
-        detectors: &Detectors,
-        context: Context<'_>,
-        (names, entry): (&str, &str),
-    ) -> Option<Rc<Seen>> {
-        let entry = entry.as_bytes();
-        let parts = [detectors.version.as_bytes(), names.as_bytes(), entry];
-        let mut looked = 0;
-        let seen = self.worker.verdicts.borrow_mut().of(&parts, || {
-            looked = entry.len();
-            detectors.look(Kind::Tool, context, entry)
-        });
-        self.observed.bytes = self.observed.bytes.saturating_add(looked);
-        seen
+/// What a message says, without its envelope.
+fn spoken(message: &[u8]) -> String {
+    if message.len() > MAX_SAID {
+        let first = message.get(..MAX_CARRY).unwrap_or_default();
+        let last = message.len().saturating_sub(MAX_CARRY);
+        let last = message.get(last..).unwrap_or_default();
+        return [first, last].map(String::from_utf8_lossy).join(" ");
     }
-}
-
-/// A definition without what was seen in it; nothing when it would have another name then.
-fn redacted(
-    detectors: &Detectors,
-    names: &[String],
-    name: &str,
-    entry: &str,
-    seen: &Seen,
-) -> Option<Vec<u8>> {
-    let others: Vec<String> = names.iter().filter(|it| *it != name).cloned().collect();
-    let context = Context {
-        tools: &others,
-        ..Context::default()
-    };
-    let unwanted = Unwanted {
-        injection: true,
-        secrets: false,
-    };
-    let entry = entry.as_bytes();
-    let new = detectors.redacted((Kind::Tool, context), entry, &seen.verdict, unwanted)?;
-    let identity = |text: &[u8]| {
-        let value: serde_json::Value = serde_json::from_slice(text).ok()?;
-        let member = |name: &str| value.get(name).cloned();
-        Some(["name", "uri", "uriTemplate"].map(member))
-    };
-    (identity(entry)? == identity(&new)?).then_some(new)
+    said(veiled(message).as_deref().unwrap_or(message))
 }
 
 impl Exchange {

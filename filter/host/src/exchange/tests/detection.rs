@@ -5,6 +5,7 @@ use gatehold_wire::push::{self, DetectionAction as Do};
 use super::*;
 
 mod answers;
+mod elsewhere;
 mod lists;
 mod requests;
 mod secrets;

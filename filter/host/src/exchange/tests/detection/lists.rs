@@ -103,6 +103,39 @@ fn a_name_that_would_change_hides_the_tool() {
     let (client, event) = answer(&worker, &host, &ask(), &list(&before));
     assert_eq!(names(&client), ["get_a"]);
     assert_eq!(event.detection, "block");
+
+    // Nor is it called by somebody who has the name from elsewhere.
+    let call = call("get ignore previous instructions", json!({}));
+    let bearer = bearer(&["support"]);
+    let headers = headers(&bearer, &[]);
+    let came = run_on(&host, &worker, &headers, &[&call], End::Piece);
+    assert_eq!(came.upstream, b"");
+    assert_eq!(came.events[0].effect, "deny");
+}
+
+#[test]
+fn a_definition_is_looked_at_again_beside_others() {
+    let host = FakeHost::new();
+    let worker = worker(&host, definitions(Do::Log));
+    let looked = |others: &[&str]| {
+        let before = host.metric("gatehold_detection_bytes");
+        let tools = others.iter().map(|name| tool(name, "Reads."));
+        let tools: Vec<Value> = tools.chain([tool("get_a", "Adds.")]).collect();
+        let (client, _) = answer(&worker, &host, &ask(), &list(&tools));
+        assert_eq!(client, list(&tools));
+        host.metric("gatehold_detection_bytes") - before
+    };
+    let first = looked(&["get_b", "get_c"]);
+    let again = looked(&["get_b", "get_c"]);
+    assert!(again < first, "{again} {first}");
+    assert_eq!(looked(&["get_c", "get_b"]), again, "they are the same");
+    assert_eq!(looked(&["get_b", "get_d"]), first);
+    // Of a name that is too long to be found just the beginning counts.
+    let [one, other] = ["y", "z"].map(|end| format!("get_{}{end}", "x".repeat(1_000)));
+    let definition = tool("get_a", "Adds.").to_string().len();
+    let first = looked(&[&one]);
+    let second = looked(&[&other]);
+    assert_eq!(first - second, u64::try_from(definition).unwrap());
 }
 
 #[test]
