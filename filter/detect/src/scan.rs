@@ -235,8 +235,9 @@ fn score(sum: i32, threshold: i32) -> f64 {
 /// Text for people: one line, cut.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
     const MOST: usize = 96;
-    let text = String::from_utf8_lossy(bytes);
-    let mut line = String::new();
+    // The last character may be four bytes long.
+    let text = String::from_utf8_lossy(bytes.get(..MOST + 4).unwrap_or(bytes));
+    let mut line = String::with_capacity(MOST.min(text.len()));
     for character in text.chars() {
         if line.len() + character.len_utf8() > MOST {
             break;
