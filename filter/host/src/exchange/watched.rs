@@ -492,3 +492,30 @@ impl<'a> Watched<'a> {
         seen.moved(|span| Some(span.start.saturating_add(start)..span.end.saturating_add(start)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_not_looked_at() {
+        for (body, from, expected) in [
+            (
+                r#"{"params":{"requestState":"abc","a":"abc"}}"#,
+                10,
+                r#"{"requestState":"   ","a":"abc"}}"#,
+            ),
+            (r#"{"params":{"a":"abc"}}"#, 10, r#"{"a":"abc"}}"#),
+            // It is not in what is looked at.
+            (
+                r#"{"params":{"requestState":"abc","a":"abc"}}"#,
+                36,
+                r#""abc"}}"#,
+            ),
+        ] {
+            let text = &body.as_bytes()[from..];
+            let text = without_state(body.as_bytes(), from, text);
+            assert_eq!(String::from_utf8_lossy(&text), expected, "{body}");
+        }
+    }
+}
