@@ -20,4 +20,5 @@ pub use detectors::{Detectors, DetectorsError, Seen};
 pub use envelope::veiled;
 pub use observed::Observed;
 pub use redaction::{MARK, Unwanted};
+pub use strings::ends;
 pub use verdicts::Verdicts;

@@ -42,6 +42,41 @@ pub(super) fn touched(text: &[u8], spans: &[Range<usize>]) -> Vec<Range<usize>> 
     touched
 }
 
+/// The strings of a JSON text as they are written, names of members left out: the first bytes of them and the last,
+/// so many of each.
+pub fn ends(text: &[u8], most: usize) -> String {
+    let whole = 0..text.len();
+    let strings = touched(text, std::slice::from_ref(&whole));
+    let mut first = Vec::new();
+    for string in &strings {
+        let left = most.saturating_sub(first.len());
+        if left == 0 {
+            break;
+        }
+        first.extend(
+            text.get(string.clone())
+                .unwrap_or_default()
+                .iter()
+                .take(left),
+        );
+        first.push(b' ');
+    }
+    let mut last: Vec<u8> = Vec::new();
+    // From behind, and so are their bytes.
+    for string in strings.iter().rev() {
+        let left = most.saturating_sub(last.len());
+        if left == 0 {
+            break;
+        }
+        let bytes = text.get(string.clone()).unwrap_or_default();
+        last.push(b' ');
+        last.extend(bytes.iter().rev().take(left));
+    }
+    last.reverse();
+    first.extend(last);
+    String::from_utf8_lossy(&first).trim_end().to_owned()
+}
+
 /// Whether the string that ends in front of the quote at `end` is the name of a member.
 fn is_name(text: &[u8], end: usize) -> bool {
     let after = text.iter().skip(end.saturating_add(1));
@@ -132,6 +167,14 @@ mod tests {
             let found: Vec<&str> = found.into_iter().map(|it| text.get(it).unwrap()).collect();
             assert_eq!(found, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn ends_of_what_is_said() {
+        let text = r#"{"a":"one","b":[1,"two"],"c":{"three":"four"}}"#;
+        assert_eq!(ends(text.as_bytes(), 100), "one two four one two four");
+        assert_eq!(ends(text.as_bytes(), 5), "one t four");
+        assert_eq!(ends(b"a plain text", 3), "a p ext");
     }
 
     #[test]

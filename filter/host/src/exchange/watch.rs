@@ -14,7 +14,9 @@ use gatehold_wire::audit::Finding;
 use serde_json::json;
 
 use crate::detection::taint::{self, Taint};
-use crate::detection::{Action, Actions, Detectors, Observed, Seen, Unwanted, veiled, withheld};
+use crate::detection::{
+    Action, Actions, Detectors, Observed, Seen, Unwanted, ends, veiled, withheld,
+};
 use crate::exchange::allowed::{Allowed, Judged, Standing};
 use crate::exchange::decide::Answer;
 use crate::exchange::reply::UPSTREAM;
@@ -29,7 +31,7 @@ use crate::worker::Worker;
 const MAX_REQUEST: usize = 4 << 10;
 /// Bytes of what a stream has said that the next event is looked at with.
 const MAX_CARRY: usize = 2 << 10;
-/// Bytes of a message whose texts are taken out for that; of a longer one both ends are taken as they are.
+/// Bytes of a message whose texts are taken out for that; of a longer one both ends of them are.
 const MAX_SAID: usize = 16 << 10;
 
 /// What a request is about, as far as its answer's treatment depends on it.
@@ -405,10 +407,7 @@ impl Allowed {
 /// What a message says, without its envelope.
 fn spoken(message: &[u8]) -> String {
     if message.len() > MAX_SAID {
-        let first = message.get(..MAX_CARRY).unwrap_or_default();
-        let last = message.len().saturating_sub(MAX_CARRY);
-        let last = message.get(last..).unwrap_or_default();
-        return [first, last].map(String::from_utf8_lossy).join(" ");
+        return ends(message, MAX_CARRY);
     }
     said(veiled(message).as_deref().unwrap_or(message))
 }

@@ -36,6 +36,8 @@ fn a_result_that_comes_elsewhere_is_treated_as_the_strictest_tool_is() {
     let other = with_id(8, &texts(&[ATTACK]));
     driver.response(SSE, &[&event(&other)], End::Open);
     assert!(!says_attack(&driver.client));
+    let client = String::from_utf8_lossy(&driver.client);
+    assert!(client.contains("Withheld by Gatehold"), "{client}");
     driver.exchange.done(&host);
 
     // On a stream that is taken up again.
@@ -56,7 +58,8 @@ fn a_result_that_comes_elsewhere_is_treated_as_the_strictest_tool_is() {
         let mut driver = Driver::new(&host, &worker);
         driver.request(&headers(&bearer(&["support"]), &[]), &[&ask], End::Piece);
         driver.response(JSON, &[&texts(&[ATTACK])], End::Piece);
-        assert!(body(&driver.client).is_object());
+        let message = body(&driver.client)["error"]["message"].clone();
+        assert!(message.as_str().unwrap().contains("Withheld by Gatehold"));
         assert!(!says_attack(&driver.client), "{method}");
         driver.exchange.done(&host);
     }
@@ -95,15 +98,21 @@ fn what_is_split_is_seen_beside_what_is_logged() {
         (format!("{padding} {split}"), rest.to_owned()),
     ] {
         let host = FakeHost::new();
-        let worker = worker(&host, results(Do::Block));
+        let mut resource = server(results(Do::Block));
+        resource.limits = None;
+        let detectors = Some(testing::detectors());
+        let worker = testing::worker_with(&host, HOLD, resource, detectors);
         let mut driver = answered(&host, &worker, &call("get_a", json!({})));
         driver.response(SSE, &[&event(&progress(&first))], End::Open);
+        assert_eq!(driver.client, event(&progress(&first)));
         driver.body(
             Direction::Response,
             &[&event(&texts(&[&second]))],
             End::Piece,
         );
         assert!(!says_attack(&driver.client), "{first:.40} {second:.40}");
+        let client = String::from_utf8_lossy(&driver.client);
+        assert!(client.contains("Withheld by Gatehold"), "{second:.40}");
         driver.exchange.done(&host);
     }
 
