@@ -8,6 +8,7 @@
 //! not depend on it.
 #![forbid(unsafe_code)]
 
+mod again;
 mod bytes;
 pub mod flag;
 mod fold;

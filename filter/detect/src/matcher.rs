@@ -80,6 +80,7 @@ impl<'p> Matcher<'p> {
         self.base = base;
         self.told = 0;
         self.last_end = usize::MAX;
+        self.views.renew();
         self.views.begin_piece();
     }
 

@@ -8,11 +8,14 @@ use crate::score::Fired;
 use crate::secrets::Secrets;
 use crate::user::Search;
 use crate::words::{Gap, Sink, Word, words};
-use crate::{Finding, Kind, MAX_FINDINGS, Pack, Verdict};
+use crate::{Finding, Kind, MAX_FINDINGS, Pack, Secret, Verdict, again};
 
 /// Bytes that are read at once. Where a piece ends depends on the text alone, never on how it was fed, so that
 /// nothing else does either.
 const PIECE: usize = 16 << 10;
+
+/// Most secrets that are told of what was written as something else.
+const MOST_DISGUISED: usize = 256;
 
 /// What is known beside the text.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,6 +39,8 @@ pub struct Scan<'p> {
     before: usize,
     findings: Vec<Finding>,
     secrets: Secrets,
+    /// Those that were written as something else.
+    disguised: Vec<Secret>,
     rules: Search<'p>,
 }
 
@@ -76,6 +81,7 @@ impl<'p> Scan<'p> {
             before: 0,
             findings: Vec::new(),
             secrets: Secrets::new(pack.user.off()),
+            disguised: Vec::new(),
             rules: Search::new(&pack.user),
         }
     }
@@ -118,8 +124,10 @@ impl<'p> Scan<'p> {
         findings.sort_by(|a, b| b.weight.total_cmp(&a.weight));
         findings.truncate(MAX_FINDINGS);
         let mut secrets = self.secrets.found();
+        secrets.extend_from_slice(&self.disguised);
         secrets.extend(of_rules);
         secrets.sort_by_key(|secret| (secret.span.start, secret.span.end));
+        secrets.dedup();
         Verdict {
             score: score(sum, threshold),
             flagged: sum >= threshold,
@@ -141,11 +149,24 @@ impl<'p> Scan<'p> {
         );
         self.secrets.end(text);
         self.rules.feed(text, &self.pack.fold);
+        for (view, at) in self.matcher.take_views() {
+            self.disguise(again::in_view(self.pack, &view, at));
+        }
+        self.disguise(again::behind_escapes(self.pack, text, self.before));
         let (sum, fired) = self.matcher.best();
         if sum > was {
             self.findings = self.explain(fired, text);
         }
         self.before += text.len();
+    }
+
+    fn disguise(&mut self, found: Vec<Secret>) {
+        for secret in found {
+            let known = self.disguised.contains(&secret);
+            if !known && self.disguised.len() < MOST_DISGUISED {
+                self.disguised.push(secret);
+            }
+        }
     }
 
     /// Findings for what fired, of which the text of this piece is at hand.

@@ -416,3 +416,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_secret_that_is_written_as_something_else_is_told_where_it_stands() {
+    use base64::prelude::*;
+    let token = format!("AKIA{}", random(UPPER, 16));
+    assert_eq!(secrets(&token).len(), 1, "{token}");
+    let told = |text: &str, place: std::ops::Range<usize>| {
+        let found = secrets(text);
+        let names: Vec<_> = found
+            .iter()
+            .map(|it| (it.pattern.as_str(), it.span.clone()))
+            .collect();
+        assert!(
+            names
+                .iter()
+                .any(|(_, span)| span.start < place.end && span.end > place.start),
+            "{text}\n{names:?}"
+        );
+    };
+    let encoded = BASE64_STANDARD.encode(format!("the key of the backup is {token}, keep it"));
+    let text = format!("{{\"note\":\"{encoded}\"}}");
+    told(&text, 9..9 + encoded.len());
+    let escaped: String = token
+        .bytes()
+        .map(|byte| format!("\\u00{byte:02x}"))
+        .collect();
+    let text = format!("{{\"note\":\"the key {escaped} is new\"}}");
+    told(&text, 17..17 + escaped.len());
+}

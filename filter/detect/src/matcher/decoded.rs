@@ -27,6 +27,8 @@ pub(super) struct Views {
     /// Up to here the piece was turned.
     turned: usize,
     excerpts: Vec<(u32, u32, String)>,
+    /// Texts of this piece's views, for whoever else looks, and where they stand.
+    texts: Vec<(Vec<u8>, Range<usize>)>,
 }
 
 impl Views {
@@ -38,7 +40,14 @@ impl Views {
             row: Row::default(),
             turned: 0,
             excerpts: Vec::new(),
+            texts: Vec::new(),
         }
+    }
+
+    /// A piece of the input begins: it may decode something too, whatever the pieces before it had to decode.
+    pub(super) fn renew(&mut self) {
+        self.budget = self.budget.max(views::BUDGET / 4);
+        self.texts.clear();
     }
 
     pub(super) fn begin_piece(&mut self) {
@@ -152,6 +161,10 @@ impl Matcher<'_> {
             let text = String::from_utf8_lossy(head).into_owned();
             views.excerpts.push((start, end, text));
         }
+        if let Some((from, to)) = views.at {
+            let at = from as usize..to as usize;
+            views.texts.push((view.text.clone(), at));
+        }
         self.told = 0;
         self.last_end = usize::MAX;
         self.event(shape::DECODED, start, end);
@@ -173,6 +186,11 @@ impl Matcher<'_> {
         if whole {
             self.told = self.told.max(view.span.end);
         }
+    }
+
+    /// What was decoded since the last call, and where it stands in the input.
+    pub(crate) fn take_views(&mut self) -> Vec<(Vec<u8>, Range<usize>)> {
+        std::mem::take(&mut self.views.texts)
     }
 
     /// Something that is no word of the text is of this class.

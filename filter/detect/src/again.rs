@@ -1,0 +1,91 @@
+//! Secrets in what is written as something else: in decoded views, and behind escapes that spell plain letters.
+
+use std::ops::Range;
+
+use crate::hash::Hash;
+use crate::secrets::Secrets;
+use crate::words::{Gap, Sink, Word, words};
+use crate::{Pack, Secret};
+
+/// Looks for secrets alone.
+struct Only<'a>(&'a mut Secrets);
+
+impl Sink for Only<'_> {
+    fn word(&mut self, text: &[u8], word: &Word) {
+        self.0.word(text, word);
+    }
+
+    fn hidden(&mut self, _run: Range<usize>, _carried: &[u8]) {}
+
+    fn knows(&self, _hash: Hash) -> bool {
+        false
+    }
+}
+
+/// The secrets of a text, with places in it.
+fn secrets(pack: &Pack, text: &[u8]) -> Vec<Secret> {
+    let mut secrets = Secrets::new(pack.user.off());
+    secrets.begin(text);
+    let all = 0..text.len();
+    words(text, all, Gap::begin(), &pack.fold, &mut Only(&mut secrets));
+    secrets.end(text);
+    secrets.found()
+}
+
+/// The secrets of a view: they stand where the whole view stands.
+pub(crate) fn in_view(pack: &Pack, view: &[u8], at: Range<usize>) -> Vec<Secret> {
+    let mut found = secrets(pack, view);
+    for secret in &mut found {
+        secret.span = at.clone();
+    }
+    found
+}
+
+/// The secrets of a piece that are seen only when `\u0067` is read as the letter that it is.
+pub(crate) fn behind_escapes(pack: &Pack, piece: &[u8], before: usize) -> Vec<Secret> {
+    let Some((text, places)) = unescaped(piece) else {
+        return Vec::new();
+    };
+    let place = |at: usize| places.get(at).copied().unwrap_or(piece.len());
+    let mut found = secrets(pack, &text);
+    for secret in &mut found {
+        secret.span = before + place(secret.span.start)..before + place(secret.span.end);
+    }
+    found
+}
+
+/// The text with plain letters in the place of their escapes, and where each byte stood; nothing when it has none.
+fn unescaped(piece: &[u8]) -> Option<(Vec<u8>, Vec<usize>)> {
+    let escape = |at: usize| {
+        let [b'\\', b'u', b'0', b'0', high, low] = piece.get(at..at + 6)? else {
+            return None;
+        };
+        let digit = |byte: &u8| char::from(*byte).to_digit(16);
+        let byte = u8::try_from(digit(high)? * 16 + digit(low)?).ok()?;
+        // What would end a string or begin an escape stays as it is.
+        (byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\')).then_some(byte)
+    };
+    let first = piece.windows(4).position(|it| it == br"\u00")?;
+    let (mut text, mut places) = (
+        Vec::with_capacity(piece.len()),
+        Vec::with_capacity(piece.len()),
+    );
+    let mut any = false;
+    let mut at = first.saturating_sub(BEFORE);
+    while let Some(byte) = piece.get(at) {
+        places.push(at);
+        if let Some(letter) = escape(at) {
+            any = true;
+            text.push(letter);
+            at += 6;
+        } else {
+            text.push(*byte);
+            at += 1;
+        }
+    }
+    places.push(at);
+    any.then_some((text, places))
+}
+
+/// Bytes before the first escape that may belong to what it is part of.
+const BEFORE: usize = 1024;
