@@ -2,23 +2,48 @@
 
 use std::ops::Range;
 
+use crate::fold::Fold;
 use crate::hash::Hash;
+use crate::matcher::Matcher;
 use crate::secrets::Secrets;
 use crate::words::{Gap, Sink, Word, words};
 use crate::{Pack, Secret};
 
-/// Looks for secrets alone.
-struct Only<'a>(&'a mut Secrets);
+/// Who looks into text that is no piece of the input: one or the other. One type for both, since the reading of words
+/// is built anew for each.
+pub(crate) struct Deep<'a, 'p> {
+    pub(crate) matcher: Option<&'a mut Matcher<'p>>,
+    pub(crate) secrets: Option<&'a mut Secrets>,
+}
 
-impl Sink for Only<'_> {
+impl Sink for Deep<'_, '_> {
     fn word(&mut self, text: &[u8], word: &Word) {
-        self.0.word(text, word);
+        if let Some(matcher) = &mut self.matcher {
+            matcher.word(text, word);
+        }
+        if let Some(secrets) = &mut self.secrets {
+            secrets.word(text, word);
+        }
     }
 
-    fn hidden(&mut self, _run: Range<usize>, _carried: &[u8]) {}
+    fn hidden(&mut self, run: Range<usize>, carried: &[u8]) {
+        if let Some(matcher) = &mut self.matcher {
+            matcher.hidden(run, carried);
+        }
+    }
 
-    fn knows(&self, _hash: Hash) -> bool {
-        false
+    fn knows(&self, hash: Hash) -> bool {
+        self.matcher
+            .as_ref()
+            .is_some_and(|matcher| matcher.knows(hash))
+    }
+}
+
+impl Deep<'_, '_> {
+    /// Reads a text from its beginning to its end.
+    #[inline(never)]
+    pub(crate) fn read(&mut self, text: &[u8], fold: &Fold) {
+        words(text, 0..text.len(), Gap::begin(), fold, self);
     }
 }
 
@@ -26,8 +51,11 @@ impl Sink for Only<'_> {
 fn secrets(pack: &Pack, text: &[u8]) -> Vec<Secret> {
     let mut secrets = Secrets::new(pack.user.off());
     secrets.begin(text);
-    let all = 0..text.len();
-    words(text, all, Gap::begin(), &pack.fold, &mut Only(&mut secrets));
+    let mut deep = Deep {
+        matcher: None,
+        secrets: Some(&mut secrets),
+    };
+    deep.read(text, &pack.fold);
     secrets.end(text);
     secrets.found()
 }

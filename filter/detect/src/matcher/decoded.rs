@@ -4,9 +4,10 @@
 use std::ops::Range;
 
 use super::Matcher;
+use crate::again::Deep;
 use crate::hash::Hash;
 use crate::views::{self, Row, Turn, View};
-use crate::words::{Gap, Word, words};
+use crate::words::Word;
 use crate::{Pack, shape};
 
 /// Excerpts of views that are kept.
@@ -168,13 +169,12 @@ impl Matcher<'_> {
         self.told = 0;
         self.last_end = usize::MAX;
         self.event(shape::DECODED, start, end);
-        words(
-            &view.text,
-            0..view.text.len(),
-            Gap::begin(),
-            &self.pack.fold,
-            self,
-        );
+        let fold = &self.pack.fold;
+        let mut deep = Deep {
+            matcher: Some(&mut *self),
+            secrets: None,
+        };
+        deep.read(&view.text, fold);
         self.views.depth -= 1;
         (
             self.views.at,
