@@ -324,18 +324,11 @@ async fn each_approved_call_runs_once_and_each_other_never() {
         }
     }
     let mut wrong = Vec::new();
-    let mut lost: u64 = 0;
     for (order, fate) in &fates {
         let times = ran.get(order).copied().unwrap_or_default();
         let expected = u32::from(*fate == Fate::Approved);
         if times != expected {
             let said = &answers[order.as_str()];
-            // A worker that is replaced between its grant and the call takes the call with it: not twice, and told.
-            let told = !said.is_empty() && said.iter().all(|it| it.contains("it ran before"));
-            if times == 0 && expected == 1 && told {
-                lost += 1;
-                continue;
-            }
             wrong.push(format!(
                 "{order} ({fate:?}) ran {times} times; its clients were told {said:?}"
             ));
@@ -347,10 +340,6 @@ async fn each_approved_call_runs_once_and_each_other_never() {
         .iter()
         .filter(|(name, _)| name.contains("vm_reload_success"));
     let reloads: u64 = reloads.map(|(_, value)| value).sum();
-    assert!(
-        lost <= reloads,
-        "seed {seed}: {lost} approved calls ran never, with {reloads} workers replaced"
-    );
     assert!(
         reloads >= 2,
         "Envoy replaced only {reloads} VMs: the test proves nothing"
