@@ -7,7 +7,7 @@ use gatehold_wire::hold::{Report, from_filter};
 
 use crate::exchange::hold_reply::TaskAnswer;
 use crate::hex::hex;
-use crate::hold::{CallDigest, Event, HeldRound, Progress};
+use crate::hold::{CLIENT_GONE, CallDigest, Event, HeldRound, Progress};
 use crate::worker::Worker;
 
 /// One run.
@@ -141,7 +141,7 @@ pub fn no_longer_there(worker: &Worker, waiter: &str, event: &Event) {
         && claimed.granted
         && !has_run
     {
-        let said = (Progress::NotRun, "the client went away", String::new());
+        let said = (Progress::NotRun, CLIENT_GONE, String::new());
         report(worker, waiter, &claimed.approval, said);
     }
 }

@@ -5,7 +5,7 @@ mod table;
 mod tools;
 
 pub use binding::{CallDigest, HeldRound, RoundState, call_digest};
-pub use table::{Entry, Event, Holds, Leave, Pending, Place, Progress, hello, read};
+pub use table::{CLIENT_GONE, Entry, Event, Holds, Leave, Pending, Place, Progress, hello, read};
 pub use tools::KnownTools;
 
 /// Bytes of canonical arguments that a person can be shown; a call with more cannot wait.

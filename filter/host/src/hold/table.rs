@@ -28,6 +28,9 @@ const MAX_AGAIN: usize = 16 << 10;
 /// Waiters that ran last, for which a grant that comes twice is no news.
 const RAN: usize = 1024;
 
+/// Why a call did not run whose client is gone.
+pub const CLIENT_GONE: &str = "the client went away";
+
 /// The requests that wait, and what is to be sent.
 #[derive(Debug, Default)]
 pub struct Holds {
@@ -84,7 +87,8 @@ struct Waiting {
     place: Place,
     deadline: u64,
     opening: Vec<u8>,
-    claim: Option<Vec<u8>>,
+    /// Until control has answered it: by which approval it would run, and the message.
+    claim: Option<(String, Vec<u8>)>,
     /// Control may have heard of it.
     told: bool,
 }
@@ -153,10 +157,18 @@ impl Holds {
     /// Says that a request would run now.
     pub fn claim(&mut self, waiter: &str, claim: hold::Claim, deadline: u64) {
         if let Some(waiting) = self.waiting.get_mut(waiter) {
-            waiting.claim = Some(encode(from_filter::Message::Claim(claim)));
+            let approval = claim.approval.clone();
+            waiting.claim = Some((approval, encode(from_filter::Message::Claim(claim))));
             waiting.deadline = deadline;
             self.next_due = self.next_due.min(deadline);
             self.unsent(waiter, What::Claim);
+        }
+    }
+
+    /// Control has said whether a request may run.
+    pub fn answered(&mut self, waiter: &str) {
+        if let Some(waiting) = self.waiting.get_mut(waiter) {
+            waiting.claim = None;
         }
     }
 
@@ -187,10 +199,25 @@ impl Holds {
         };
         self.waiting_bytes = self.waiting_bytes.saturating_sub(gone.opening.len());
         // What was never said needs no end.
-        if let (Some(why), true) = (why, gone.told) {
-            self.notice(from_filter::Message::Leave(hold::Leave {
+        let (Some(why), true) = (why, gone.told) else {
+            return;
+        };
+        self.notice(from_filter::Message::Leave(hold::Leave {
+            waiter: waiter.to_owned(),
+            why: why.into(),
+        }));
+        // Control may have granted it, and its answer be lost: nobody else can say that nothing runs by it.
+        if let Some((approval, _)) = gone.claim {
+            let detail = match why {
+                Leave::Gone => CLIENT_GONE,
+                _ => "the answer of control came too late",
+            };
+            self.notice(from_filter::Message::Report(hold::Report {
                 waiter: waiter.to_owned(),
-                why: why.into(),
+                approval,
+                progress: Progress::NotRun.into(),
+                detail: detail.to_owned(),
+                result: Vec::new(),
             }));
         }
     }
@@ -245,7 +272,7 @@ impl Holds {
                 if what == What::All {
                     messages.push(waiting.opening.clone());
                 }
-                messages.extend(waiting.claim.clone());
+                messages.extend(waiting.claim.as_ref().map(|(_, message)| message.clone()));
             }
         }
         self.notice_bytes = 0;

@@ -32,7 +32,12 @@ impl Configured {
     /// What control said on the stream.
     pub(super) fn told(&mut self, host: &dyn RootHost, stream: u32, message: &[u8]) {
         match read(message) {
-            Ok(Some((waiter, event))) => self.wake(host, &waiter, event),
+            Ok(Some((waiter, event))) => {
+                if matches!(event, Event::Claimed(_)) {
+                    self.worker.holds.borrow_mut().answered(&waiter);
+                }
+                self.wake(host, &waiter, event);
+            }
             // A newer control says what this filter does not know.
             Ok(None) => {}
             Err(error) => {

@@ -203,6 +203,47 @@ fn a_claim_that_is_not_granted_does_not_run() {
     let outcome = exchange.finish();
     assert!(outcome.upstream.is_none());
     assert!(answer(&outcome).to_string().contains("identical call"));
+    assert_eq!(held.left(), leave::Why::Told);
+}
+
+#[test]
+fn control_is_told_that_a_claim_without_an_answer_did_not_run() {
+    for (leaves, why) in [(true, leave::Why::Gone), (false, leave::Why::Told)] {
+        let held = Held::new();
+        let mut exchange = send(&held.sim, &refund(5000), None);
+        let wait = held.wait();
+        held.decided(&wait.waiter, hold::Outcome::Approved, "");
+        held.claim();
+        if !leaves {
+            held.sim.advance(9_000);
+            let told = exchange.settle().so_far().client.as_ref().unwrap().json();
+            assert_eq!(
+                told["result"]["_meta"]["gatehold.io/approval"]["status"],
+                "unavailable"
+            );
+        }
+        assert!(exchange.finish().upstream.is_none());
+        let said = held.said();
+        let [
+            from_filter::Message::Leave(leave),
+            from_filter::Message::Report(report),
+        ] = said.as_slice()
+        else {
+            panic!("{said:?}");
+        };
+        assert_eq!(leave.why(), why);
+        assert_eq!(report.progress(), report::Progress::NotRun);
+        assert_eq!(
+            (&report.waiter, report.approval.as_str()),
+            (&wait.waiter, "a1")
+        );
+        // An answer that comes later finds nobody.
+        held.claimed(&wait.waiter, true);
+        assert!(matches!(
+            held.said().as_slice(),
+            [from_filter::Message::Report(report)] if report.progress() == report::Progress::NotRun
+        ));
+    }
 }
 
 #[test]
