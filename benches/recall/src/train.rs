@@ -35,6 +35,16 @@ pub(crate) fn expected(sign: Sign) -> f32 {
     }
 }
 
+/// Whether a feature says anything about texts of a kind: only definitions speak of other tools to a purpose, and
+/// who gives a chat another self does so in arguments; results hold such prompts as data.
+pub(crate) fn concerns(name: &str, kind: Kind) -> bool {
+    match name.split('.').next() {
+        Some("cross" | "poison") => kind == Kind::Tool,
+        Some("self") => kind == Kind::Argument,
+        _ => true,
+    }
+}
+
 /// Weights by kind and feature, in log odds, and what a text begins with.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
@@ -104,13 +114,23 @@ impl Model {
 /// Fits a model to rows.
 pub(crate) fn fit(rows: &[&Row], setting: &Setting) -> Model {
     let Setting {
-        signs, expected, ..
+        signs,
+        expected,
+        pack,
     } = setting;
+    let concerned = Kind::ALL.map(|kind| {
+        let of = pack.features().iter().map(|it| concerns(&it.name, kind));
+        of.collect::<Vec<bool>>()
+    });
     let count = signs.len();
     let mut shared = vec![0.0_f32; count];
     let mut own = [vec![0.0_f32; count], vec![0.0; count], vec![0.0; count]];
     let mut model = Model {
-        weights: [expected.clone(), expected.clone(), expected.clone()],
+        weights: [0, 1, 2].map(|kind: usize| {
+            let of = expected.iter().zip(&concerned[kind]);
+            of.map(|(it, concerned)| if *concerned { *it } else { 0.0 })
+                .collect()
+        }),
         bias: [-3.0; 3],
     };
     let mut squares = vec![1e-3_f32; count];
@@ -146,7 +166,7 @@ pub(crate) fn fit(rows: &[&Row], setting: &Setting) -> Model {
                         Sign::Minus => (f32::MIN, 0.0),
                         Sign::Free => continue,
                     };
-                    if is_again {
+                    if is_again || !concerned[kind][feature] {
                         continue;
                     }
                     let within = |weight: f32| weight.clamp(bounds.0, bounds.1);
@@ -166,9 +186,13 @@ pub(crate) fn fit(rows: &[&Row], setting: &Setting) -> Model {
         }
         for feature in 0..count {
             shrink(&mut shared[feature], PULL);
-            for (own, weights) in own.iter_mut().zip(&mut model.weights) {
+            for ((own, weights), concerned) in
+                own.iter_mut().zip(&mut model.weights).zip(&concerned)
+            {
                 shrink(&mut own[feature], PULL_OWN);
-                weights[feature] = expected[feature] + shared[feature] + own[feature];
+                if concerned[feature] {
+                    weights[feature] = expected[feature] + shared[feature] + own[feature];
+                }
             }
         }
     }

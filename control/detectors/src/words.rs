@@ -6,8 +6,8 @@ use gatehold_detect::{Hash, Tag, flag, shape};
 
 use crate::TextError;
 
-/// Classes whose words are also looked for in turned text.
-const TURNED: [&str; 3] = ["ignore", "instructions", "previous"];
+/// The class whose words are also looked for in turned text.
+const TURNED: &str = "turned";
 
 /// Classes by name, and what each word is.
 #[derive(Debug, Default)]
@@ -63,8 +63,8 @@ impl Words {
     /// Puts the words that attacks cannot do without into the lexicon as they are when they are turned, so that
     /// a scan looks at what stands around them.
     fn turn(&mut self) {
-        let classes = TURNED.map(|name| self.find(name));
-        let meant = |tags: &[Tag]| tags.iter().any(|tag| classes.contains(&Some(tag.class)));
+        let class = self.find(TURNED);
+        let meant = |tags: &[Tag]| tags.iter().any(|tag| Some(tag.class) == class);
         let words = self.words.iter().filter(|(word, tags)| {
             word.len() >= 5 && word.bytes().all(|it| it.is_ascii_lowercase()) && meant(tags)
         });
