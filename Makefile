@@ -132,7 +132,7 @@ recall: setup ## how much of what is labelled as attack in DATA (a folder of .js
 	@cargo run --locked --quiet --profile load -p gatehold-bench-recall -- cross $(DATA)
 
 detectors: setup ## learn the weights that ship from DATA, and write them where they are built in
-	@cargo run --locked --quiet --profile load -p gatehold-bench-recall -- train $(DATA) control/detectors/rules/weights.tsv
+	@cargo run --locked --quiet --profile load -p gatehold-bench-recall -- train $(DATA) control/detectors/rules/weights.tsv control/detectors/rules/frequency.tsv
 
 bench-micro: setup ## every hot function by itself, and decisions with 10 and 10,000 rules
 	@CRITERION_HOME=$(abspath $(TARGET))/criterion cargo bench --locked -p gatehold-bench-micro

@@ -1,7 +1,7 @@
 //! Trains the weights of detection, and measures what it finds in sources that it has not learnt from.
 //!
 //! `cross DATA` prints recall at fixed rates of false positives, each source tested by a model that never saw it;
-//! `train DATA WEIGHTS` fits the weights that ship and writes them; `look DATA KIND [TIER]` prints what is missed
+//! `train DATA WEIGHTS FREQUENCY` fits the weights that ship and writes them; `look DATA KIND [TIER]` prints what is missed
 //! and what is wrongly flagged, and why. Everything is the same in every run.
 #![expect(
     clippy::indexing_slicing,
@@ -35,7 +35,7 @@ struct Setting {
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let help = "use `cross DATA`, `train DATA WEIGHTS` or `look DATA KIND [TIER]`";
+    let help = "use `cross DATA`, `train DATA WEIGHTS FREQUENCY` or `look DATA KIND [TIER]`";
     let (command, folder) = match arguments.as_slice() {
         [command, folder, ..] => (*command, *folder),
         _ => bail!("{help}"),
@@ -53,6 +53,54 @@ fn main() -> Result<()> {
         pack,
     };
     let mut rows = data::read(folder.as_ref())?;
+    if command == "skim" {
+        use gatehold_detect::{Context as C, Scan};
+        let pack = gatehold_detectors::compile(&[])?;
+        let (mut bad, mut exact, mut zero, mut sec) = (0, 0, 0, 0);
+        for row in &rows {
+            let quick = gatehold_detect::scan(&pack, row.kind, C::default(), &row.text);
+            let mut close = Scan::close(&pack, row.kind, C::default());
+            close.feed(&row.text);
+            let close = close.finish();
+            if quick.secrets != close.secrets {
+                sec += 1;
+            }
+            if quick.flagged != close.flagged
+                || ((quick.score - close.score).abs() > 1e-9 && close.score > 0.332)
+            {
+                bad += 1;
+                if bad < 12 {
+                    println!(
+                        "{} {} quick {:.3} close {:.3}\n{}\n{:?}\n{:?}",
+                        row.id,
+                        row.source,
+                        quick.score,
+                        close.score,
+                        String::from_utf8_lossy(&row.text)
+                            .chars()
+                            .take(700)
+                            .collect::<String>(),
+                        close
+                            .findings
+                            .iter()
+                            .map(|f| (&f.feature, f.span.clone()))
+                            .collect::<Vec<_>>(),
+                        quick
+                            .findings
+                            .iter()
+                            .map(|f| (&f.feature, f.span.clone()))
+                            .collect::<Vec<_>>()
+                    );
+                }
+            } else if quick.score == close.score {
+                exact += 1
+            } else {
+                zero += 1
+            }
+        }
+        println!("bad {bad} same {exact} less {zero} secrets differ {sec}");
+        return Ok(());
+    }
     data::fire(&mut rows, &setting.pack);
     let scored = cross::scored(&rows, &setting);
     match (command, arguments.get(2), arguments.get(3)) {
@@ -60,7 +108,11 @@ fn main() -> Result<()> {
             println!("{} texts, {} features\n", rows.len(), setting.signs.len());
             report::table(&scored);
         }
-        ("train", Some(out), None) => {
+        ("train", Some(out), Some(frequency)) => {
+            let usual = rows.iter().filter(|row| !row.attack);
+            let counted = draft.count(usual.map(|row| row.text.as_slice()));
+            std::fs::write(frequency, counted.to_text())
+                .with_context(|| format!("cannot write `{frequency}`"))?;
             let weights = trained::weights(&rows, &scored, &setting);
             std::fs::write(out, weights.to_text())
                 .with_context(|| format!("cannot write `{out}`"))?;

@@ -1,12 +1,14 @@
 //! Compiles what the filter looks for into a pack, and trains its weights.
 #![forbid(unsafe_code)]
 
+mod frequency;
 mod patterns;
 mod shipped;
 mod unicode;
 mod user;
 mod words;
 
+pub use frequency::Frequency;
 use gatehold_detect::Pack;
 pub use patterns::Sign;
 pub use shipped::{Draft, WINDOWS, Weights};

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use gatehold_detect::{Feature, Pack, Parts, Step, shape};
 
 use crate::TextError;
+use crate::frequency::Frequency;
 use crate::patterns::{Named, Sequences, Sign};
 use crate::words::Words;
 
 const WORDS: &str = include_str!("../rules/words.txt");
 const PATTERNS: &str = include_str!("../rules/patterns.txt");
 const WEIGHTS: &str = include_str!("../rules/weights.tsv");
+const FREQUENCY: &str = include_str!("../rules/frequency.tsv");
 /// Words over which features add up, by kind: what is hidden in data is close together, what an agent was talked
 /// into is long.
 pub const WINDOWS: [u32; 3] = [40, 128, 256];
@@ -21,6 +23,7 @@ pub struct Draft {
     words: Words,
     sequences: Sequences,
     fold: gatehold_detect::Fold,
+    frequency: Frequency,
 }
 
 /// What each feature weighs, and from where on texts are flagged.
@@ -43,10 +46,13 @@ impl Draft {
         let mut words = Words::parse(WORDS, &folded).map_err(|error| error.within("words.txt"))?;
         let sequences = Sequences::parse(PATTERNS, &mut words, &folded)
             .map_err(|error| error.within("patterns.txt"))?;
+        let frequency =
+            Frequency::parse(FREQUENCY).map_err(|error| error.within("frequency.tsv"))?;
         Ok(Self {
             words,
             sequences,
             fold,
+            frequency,
         })
     }
 
@@ -63,6 +69,11 @@ impl Draft {
             .map(|it| (it.name.clone(), [0; 3]));
         weights.features.extend(names);
         self.pack("training", &weights, Vec::new())
+    }
+
+    /// How often the words of the lexicon are met in these texts.
+    pub fn count<'a>(&self, texts: impl Iterator<Item = &'a [u8]>) -> Frequency {
+        Frequency::count(texts, |word| self.words.knows(word))
     }
 
     /// Which way a feature may weigh.
@@ -105,6 +116,7 @@ impl Draft {
             features,
             thresholds: weights.thresholds,
             fold: self.fold.clone(),
+            frequency: self.words.frequency(&self.frequency),
             user,
         };
         Pack::assemble(parts).map_err(|error| TextError::new(0, error.to_string()))

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use gatehold_detect::{Hash, Tag, flag, shape};
 
 use crate::TextError;
+use crate::frequency::Frequency;
 
 /// The class whose words are also looked for in turned text.
 const TURNED: &str = "turned";
@@ -127,6 +128,25 @@ impl Words {
             tags.push(tag);
         }
         Ok(())
+    }
+
+    pub(crate) fn knows(&self, word: &str) -> bool {
+        self.words.contains_key(word)
+    }
+
+    /// How often each class is met.
+    pub(crate) fn frequency(&self, of: &Frequency) -> Vec<u32> {
+        let mut classes = vec![0_u32; self.len()];
+        for (word, tags) in &self.words {
+            for tag in tags {
+                // Few words stand between the symbols that are asked for.
+                let share = if tag.before | tag.after != 0 { 16 } else { 1 };
+                if let Some(place) = classes.get_mut(usize::from(tag.class)) {
+                    *place = place.saturating_add(of.of(word) / share);
+                }
+            }
+        }
+        classes
     }
 
     /// What the pack holds.

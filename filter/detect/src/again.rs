@@ -13,7 +13,7 @@ use crate::{Pack, Secret};
 /// is built anew for each.
 pub(crate) struct Deep<'a, 'p> {
     pub(crate) matcher: Option<&'a mut Matcher<'p>>,
-    pub(crate) secrets: Option<&'a mut Secrets>,
+    pub(crate) secrets: Option<&'a mut Secrets<'p>>,
 }
 
 impl Sink for Deep<'_, '_> {
@@ -24,6 +24,12 @@ impl Sink for Deep<'_, '_> {
         if let Some(secrets) = &mut self.secrets {
             secrets.word(text, word);
         }
+    }
+
+    #[inline]
+    fn passes(&mut self, text: &[u8], word: &Word) -> bool {
+        let matched = self.matcher.as_mut();
+        self.secrets.is_none() && matched.is_some_and(|matcher| matcher.passes(text, word))
     }
 
     fn hidden(&mut self, run: Range<usize>, carried: &[u8]) {

@@ -35,6 +35,42 @@ impl Hash {
         Self(finish(state, u64::from(length)))
     }
 
+    /// Of a word in plain ASCII, whose capitals are read as small letters; and its last three letters, or fewer.
+    #[inline(always)]
+    pub(crate) fn of_ascii(text: &[u8], start: usize, end: usize) -> (Self, u32) {
+        let length = end.wrapping_sub(start);
+        if length <= 8 {
+            let bytes = small(eight(text, start)) & low_bytes(length);
+            let last = bytes >> (8 * length.saturating_sub(3));
+            return (
+                Self::of_short(bytes, length as u64),
+                last as u32 & 0xFF_FFFF,
+            );
+        }
+        let last = small(eight(text, end - 3)) & 0xFF_FFFF;
+        (Self::of_long(text, start, end), last as u32)
+    }
+
+    #[inline(never)]
+    fn of_long(text: &[u8], start: usize, end: usize) -> Self {
+        let mut hasher = Hasher::default();
+        let mut at = start;
+        while end - at >= 8 {
+            hasher.push_eight(small(eight(text, at)));
+            at += 8;
+        }
+        if at < end {
+            let left = end - at;
+            hasher.push_last(small(eight(text, at)) & low_bytes(left), left as u64);
+        }
+        hasher.finish()
+    }
+
+    /// The hash of this value.
+    pub(crate) fn of_value(value: u64) -> Self {
+        Self(value)
+    }
+
     /// All of it; every bit depends on every byte.
     #[inline]
     pub(crate) fn value(self) -> u64 {
@@ -108,6 +144,38 @@ fn absorb(state: u64, chunk: u64) -> u64 {
 fn finish(state: u64, length: u64) -> u64 {
     let mixed = (state ^ length).wrapping_mul(FIRST);
     mixed ^ (mixed >> 29)
+}
+
+/// Capitals of eight letters, digits and underscores as small letters.
+#[inline(always)]
+fn small(bytes: u64) -> u64 {
+    let low = bytes | 0x2020_2020_2020_2020;
+    // Underscores have become the only bytes of seven ones.
+    let lines = (low & 0x7F7F_7F7F_7F7F_7F7F).wrapping_add(0x0101_0101_0101_0101);
+    low & !((lines & 0x8080_8080_8080_8080) >> 2)
+}
+
+/// Eight bytes from there on, zeros after the end.
+#[inline(always)]
+fn eight(text: &[u8], at: usize) -> u64 {
+    let rest = text.get(at..).unwrap_or_default();
+    match rest.first_chunk::<8>() {
+        Some(bytes) => u64::from_le_bytes(*bytes),
+        None => last(rest),
+    }
+}
+
+#[inline(never)]
+fn last(rest: &[u8]) -> u64 {
+    rest.iter()
+        .rev()
+        .fold(0, |value, byte| value << 8 | u64::from(*byte))
+}
+
+/// A mask of so many bytes, at most eight.
+#[inline(always)]
+fn low_bytes(count: usize) -> u64 {
+    u64::MAX >> (64 - 8 * count.clamp(1, 8))
 }
 
 #[cfg(test)]

@@ -106,6 +106,16 @@ impl Lexicon {
         &[]
     }
 
+    /// Every word, by its hash, and what it is.
+    pub(crate) fn words(&self) -> impl Iterator<Item = (Hash, &[Tag])> {
+        let taken = self.slots.iter().filter(|slot| slot.count > 0);
+        taken.map(|slot| {
+            let first = usize::from(slot.first);
+            let tags = self.tags.get(first..first + usize::from(slot.count));
+            (Hash::of_value(slot.hash), tags.unwrap_or_default())
+        })
+    }
+
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         Some(Self {
             bloom: reader.list(Reader::u64)?,

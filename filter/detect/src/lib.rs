@@ -24,6 +24,8 @@ mod scan;
 mod score;
 mod secrets;
 pub mod shape;
+mod skim;
+mod spare;
 mod user;
 mod verdict;
 mod views;

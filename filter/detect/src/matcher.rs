@@ -14,11 +14,11 @@ use crate::pack::{NO_FEATURE, Tag};
 use crate::score::{Fired, Score};
 use crate::views::{self, Turn};
 use crate::words::{self, Sink, Word};
-use crate::{Context, Kind, Pack, flag, shape};
+use crate::{Kind, Pack, flag, shape};
 use decoded::Views;
 
-/// Most bytes of an address that are looked through.
-const MAX_URL: usize = 1024;
+/// Words after which nothing has to do with what was before: more than a window or a sequence has.
+const FAR: u32 = 1 << 17;
 
 /// Where a sequence was last.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,6 +26,15 @@ struct Place {
     /// Position plus one; 0 means never.
     position: u32,
     start: u32,
+}
+
+/// What is left of a matcher: places that were reached far before what comes.
+#[derive(Debug)]
+pub(crate) struct Worn {
+    score: Score,
+    places: Vec<Place>,
+    live: Live,
+    position: u32,
 }
 
 /// Follows all sequences at once.
@@ -47,24 +56,43 @@ pub(crate) struct Matcher<'p> {
 }
 
 impl<'p> Matcher<'p> {
-    pub(crate) fn new(pack: &'p Pack, kind: Kind, context: Context<'_>) -> Self {
-        let tools = context.tools.iter().map(|name| {
-            let folded = name.to_ascii_lowercase();
-            Hash::of(folded.as_bytes())
-        });
-        Self {
-            pack,
-            score: Score::new(pack, kind),
+    pub(crate) fn new(pack: &'p Pack, kind: Kind, tools: &[Hash], worn: Option<Worn>) -> Self {
+        let Worn {
+            mut score,
+            places,
+            live,
+            position,
+        } = worn.unwrap_or_else(|| Worn {
+            score: Score::new(pack, kind, 0),
             places: vec![Place::default(); pack.follow.places()],
             live: Live::new(&pack.follow),
             position: 0,
+        });
+        score.renew(pack, kind, 0);
+        Self {
+            pack,
+            score,
+            places,
+            live,
+            position,
             base: 0,
             told: 0,
             last_end: usize::MAX,
-            tools: tools.collect(),
+            tools: tools.to_vec(),
             trace: None,
             views: Views::new(),
         }
+    }
+
+    /// What another scan may go on with.
+    pub(crate) fn wear(mut self) -> Option<Worn> {
+        self.skip();
+        (self.position < u32::MAX / 2).then_some(Worn {
+            score: self.score,
+            places: self.places,
+            live: self.live,
+            position: self.position,
+        })
     }
 
     pub(crate) fn keep_trace(&mut self) {
@@ -81,6 +109,14 @@ impl<'p> Matcher<'p> {
         self.told = 0;
         self.last_end = usize::MAX;
         self.views.renew();
+        self.views.begin_piece();
+    }
+
+    /// What comes next stands far behind what was read.
+    pub(crate) fn skip(&mut self) {
+        self.position = self.position.saturating_add(FAR);
+        self.live.advance(self.position.saturating_add(1));
+        self.last_end = usize::MAX;
         self.views.begin_piece();
     }
 
@@ -203,11 +239,7 @@ impl<'p> Matcher<'p> {
     /// An address from `://` to its end.
     fn address(&mut self, text: &[u8], word: &Word) {
         let rest = text.get(word.end..).unwrap_or_default();
-        let length = rest
-            .iter()
-            .take(MAX_URL)
-            .take_while(|byte| byte.is_ascii_graphic() && !b"\"'<>`|\\)]".contains(byte))
-            .count();
+        let length = words::escapes::address(rest);
         let address = rest.get(..length).unwrap_or_default();
         let query = address.iter().position(|byte| *byte == b'?');
         let asks = query.is_some_and(|at| address.iter().skip(at).any(|byte| *byte == b'='));

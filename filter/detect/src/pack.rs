@@ -4,10 +4,12 @@ use crate::bytes::{Reader, Writer};
 use crate::follow::Follow;
 use crate::hash::Hash;
 use crate::prune::prune;
+use crate::skim::Table;
+use crate::spare::Spare;
 use crate::{Fold, Kind, Rules, lexicon::Lexicon};
 
 /// Changes whenever older filters could not read what is written.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const MAGIC: &[u8; 4] = b"GHDP";
 /// What a step that completes nothing has for a feature.
 pub(crate) const NO_FEATURE: u16 = u16::MAX;
@@ -25,6 +27,8 @@ pub struct Pack {
     pub(crate) steps: Vec<Vec<Step>>,
     /// The same, as a scan goes through them.
     pub(crate) follow: Follow,
+    /// The same, for skimming.
+    pub(crate) skim: Table,
     /// Places of all sequences.
     pub(crate) states: u32,
     pub(crate) features: Vec<Feature>,
@@ -34,6 +38,9 @@ pub struct Pack {
     pub(crate) fold: Fold,
     /// The user's rules; see `user`.
     pub(crate) user: Rules,
+    /// By class: how many of a hundred thousand words are of it.
+    frequency: Vec<u32>,
+    pub(crate) spare: Spare,
 }
 
 /// One way of a word to carry a sequence on.
@@ -97,6 +104,8 @@ pub struct Parts {
     pub thresholds: [i32; 3],
     /// How characters beyond ASCII read.
     pub fold: Fold,
+    /// By class: how many of a hundred thousand words of usual text are of it.
+    pub frequency: Vec<u32>,
     /// Bytes of the user's rules, see [`Rules::to_bytes`]; none for none.
     pub user: Vec<u8>,
 }
@@ -133,8 +142,12 @@ impl Pack {
             thresholds: parts.thresholds,
             fold: parts.fold,
             user: Rules::load(&parts.user)?,
+            skim: Table::default(),
+            frequency: parts.frequency,
+            spare: Spare::default(),
         };
         pack.check()?;
+        let pack = pack.with_skim();
         Ok(pack)
     }
 
@@ -158,7 +171,13 @@ impl Pack {
         }
         pack.check()?;
         pack.follow = Follow::new(&pack.steps, pack.states);
-        Ok(pack)
+        Ok(pack.with_skim())
+    }
+
+    fn with_skim(self) -> Self {
+        let (lexicon, features) = (&self.lexicon, &self.features);
+        let skim = Table::new(&self.steps, self.states, lexicon, features, &self.frequency);
+        Self { skim, ..self }
     }
 
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
@@ -178,6 +197,7 @@ impl Pack {
                 })
             })?,
             follow: Follow::default(),
+            skim: Table::default(),
             states: reader.u32()?,
             features: reader.list(|reader| {
                 Some(Feature {
@@ -188,6 +208,8 @@ impl Pack {
             thresholds: [reader.i32()?, reader.i32()?, reader.i32()?],
             fold: Fold::load(reader.blob()?).ok()?,
             user: Rules::load(reader.blob()?).ok()?,
+            frequency: reader.list(Reader::u32)?,
+            spare: Spare::default(),
         })
     }
 
@@ -219,6 +241,7 @@ impl Pack {
         self.thresholds.iter().for_each(|sum| writer.i32(*sum));
         writer.blob(&self.fold.to_bytes());
         writer.blob(&self.user.to_bytes());
+        writer.list(&self.frequency, |writer, words| writer.u32(*words));
         writer.finish()
     }
 

@@ -34,10 +34,11 @@ pub(crate) struct Score {
 }
 
 impl Score {
-    pub(crate) fn new(pack: &Pack, kind: Kind) -> Self {
+    /// `more` words than the pack says are a window.
+    pub(crate) fn new(pack: &Pack, kind: Kind, more: u32) -> Self {
         Self {
             kind: kind.index(),
-            window: pack.windows.get(kind.index()).copied().unwrap_or(1),
+            window: pack.windows.get(kind.index()).copied().unwrap_or(1) + more,
             recent: VecDeque::new(),
             counts: vec![0; pack.features.len()],
             sum: 0,
@@ -46,7 +47,21 @@ impl Score {
         }
     }
 
-    pub(crate) fn fire(&mut self, pack: &Pack, fired: Fired) {
+    /// Begins again, for a text of this kind.
+    pub(crate) fn renew(&mut self, pack: &Pack, kind: Kind, more: u32) {
+        for fired in self.recent.drain(..) {
+            if let Some(count) = self.counts.get_mut(usize::from(fired.feature)) {
+                *count = 0;
+            }
+        }
+        self.kind = kind.index();
+        self.window = pack.windows.get(kind.index()).copied().unwrap_or(1) + more;
+        (self.sum, self.best) = (0, 0);
+        self.at_best.clear();
+    }
+
+    /// Gives the sum with it.
+    pub(crate) fn fire(&mut self, pack: &Pack, fired: Fired) -> i32 {
         while let Some(first) = self.recent.front() {
             if self.recent.len() < MAX_FIRED && first.position + self.window > fired.position {
                 break;
@@ -56,7 +71,7 @@ impl Score {
             self.take(pack, first.feature);
         }
         let Some(count) = self.counts.get_mut(usize::from(fired.feature)) else {
-            return;
+            return self.sum;
         };
         self.recent.push_back(fired);
         *count += 1;
@@ -68,6 +83,12 @@ impl Score {
                 self.at_best.extend(&self.recent);
             }
         }
+        self.sum
+    }
+
+    /// The smallest start of what is in the window.
+    pub(crate) fn oldest_start(&self) -> Option<u32> {
+        self.recent.iter().map(|it| it.start).min()
     }
 
     fn take(&mut self, pack: &Pack, feature: u16) {

@@ -104,7 +104,7 @@ struct Look {
 
 /// The secrets of a scan under way.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Secrets {
+pub(crate) struct Secrets<'p> {
     /// Bytes before the piece at hand.
     base: usize,
     /// Up to here all was looked at.
@@ -117,14 +117,14 @@ pub(crate) struct Secrets {
     waiting: Vec<Candidate>,
     found: Vec<Secret>,
     /// Patterns that are not told.
-    off: Vec<String>,
+    off: &'p [String],
 }
 
-impl Secrets {
+impl<'p> Secrets<'p> {
     /// Looks for everything but the patterns that are off.
-    pub(crate) fn new(off: &[String]) -> Self {
+    pub(crate) fn new(off: &'p [String]) -> Self {
         Self {
-            off: off.to_vec(),
+            off,
             ..Self::default()
         }
     }
@@ -144,16 +144,27 @@ impl Secrets {
         now.found
     }
 
-    /// Whether nothing can come of a word.
-    #[inline]
-    pub(crate) fn passes(text: &[u8], word: &Word) -> bool {
-        sign(text, word).is_none()
+    /// Whether a word may be odd, by its last three letters in small ones, what stands behind it, and its flags.
+    #[inline(always)]
+    pub(crate) fn may_look(last: u32, next: u8, flags: u8) -> bool {
+        let odd = ENDINGS >> ending(last) & 1 != 0 || matches!(next, b'@' | b':');
+        odd || flags & (DIGIT | CAMEL) != 0
+    }
+
+    /// A word of the piece at hand, which is nothing but letters, digits and underscores.
+    #[inline(never)]
+    pub(crate) fn look(&mut self, text: &[u8], start: usize, end: usize, flags: u8) {
+        if let Some(sign) = sign(text, start, end, flags) {
+            self.odd(text, start..end, sign);
+        }
     }
 
     /// A word of the piece at hand.
     #[inline]
     pub(crate) fn word(&mut self, text: &[u8], word: &Word) {
-        if let Some(sign) = sign(text, word) {
+        if word.flags & SYMBOLS == 0
+            && let Some(sign) = sign(text, word.start, word.end, word.flags)
+        {
             self.odd(text, word.start..word.end, sign);
         }
     }
@@ -273,23 +284,20 @@ impl Candidate {
 
 /// What is odd about a word; nothing about most.
 #[inline]
-fn sign(text: &[u8], word: &Word) -> Option<Sign> {
-    if word.flags & SYMBOLS != 0 {
-        return None;
+fn sign(text: &[u8], start: usize, end: usize, flags: u8) -> Option<Sign> {
+    let length = end - start;
+    if flags & DIGIT != 0 {
+        return odd_digits(text, start, end, flags);
     }
-    let length = word.end - word.start;
-    if word.flags & DIGIT != 0 {
-        return odd_digits(text, word, length);
-    }
-    if length >= 20 && word.flags & CAMEL != 0 {
+    if length >= 20 && flags & CAMEL != 0 {
         return Some(Sign::Token);
     }
-    let next = text.get(word.end).copied()?;
+    let next = text.get(end).copied()?;
     match next {
         b'a'..=b'z' | b'A'..=b'Z' | b'.' | b',' => None,
         b'@' => Some(Sign::Mail),
-        b':' if is_scheme(text, word.end) => Some(Sign::Scheme),
-        _ if may_end_name(text, word.end) => odd_name(text, word, length),
+        b':' if is_scheme(text, end) => Some(Sign::Scheme),
+        _ if may_end_name(text, end) => odd_name(text, start, end),
         _ => None,
     }
 }
@@ -300,18 +308,19 @@ fn is_scheme(text: &[u8], colon: usize) -> bool {
 }
 
 /// A word with digits.
-fn odd_digits(text: &[u8], word: &Word, length: usize) -> Option<Sign> {
-    let next = text.get(word.end).copied().unwrap_or(b' ');
+fn odd_digits(text: &[u8], start: usize, end: usize, flags: u8) -> Option<Sign> {
+    let length = end - start;
+    let next = text.get(end).copied().unwrap_or(b' ');
     if next == b'@' {
         return Some(Sign::Mail);
     }
-    if word.flags & (LOWER | UPPER) == 0 {
-        let before = word.start.checked_sub(1).and_then(|at| text.get(at));
+    if flags & (LOWER | UPPER) == 0 {
+        let before = start.checked_sub(1).and_then(|at| text.get(at));
         if before == Some(&b'+') {
             return Some(Sign::Plus);
         }
         // At the end of a piece nobody knows yet.
-        let goes_on = || text.get(word.end + 1).is_none_or(u8::is_ascii_digit);
+        let goes_on = || text.get(end + 1).is_none_or(u8::is_ascii_digit);
         return match length {
             12.. => Some(Sign::Digits),
             3 if matches!(next, b'-' | b'.') && goes_on() => Some(Sign::Group),
@@ -320,9 +329,8 @@ fn odd_digits(text: &[u8], word: &Word, length: usize) -> Option<Sign> {
         };
     }
     if length >= 4
-        && word.flags & LOWER == 0
-        && let Some([b'A'..=b'Z', b'A'..=b'Z', second, third]) =
-            text.get(word.start..word.start + 4)
+        && flags & LOWER == 0
+        && let Some([b'A'..=b'Z', b'A'..=b'Z', second, third]) = text.get(start..start + 4)
         && ((second.is_ascii_digit() && third.is_ascii_digit()) || length == 16)
     {
         return Some(Sign::Account);
@@ -330,7 +338,7 @@ fn odd_digits(text: &[u8], word: &Word, length: usize) -> Option<Sign> {
     if length >= 12 {
         return Some(Sign::Token);
     }
-    (next == b':' && is_scheme(text, word.end)).then_some(Sign::Scheme)
+    (next == b':' && is_scheme(text, end)).then_some(Sign::Scheme)
 }
 
 /// Whether a word that ends there may be one that [`odd_name`] knows, by its last three letters: a bit for the hash
@@ -364,13 +372,14 @@ const ENDINGS: u64 = {
 };
 
 /// A word that may be the name of a secret, or stand before one.
-fn odd_name(text: &[u8], word: &Word, length: usize) -> Option<Sign> {
+fn odd_name(text: &[u8], start: usize, end: usize) -> Option<Sign> {
+    let length = end - start;
     if !(3..=48).contains(&length) {
         return None;
     }
-    let letters = text.get(word.start..word.end)?;
+    let letters = text.get(start..end)?;
     let last = letters.last()?.to_ascii_lowercase();
-    let dash_before = word.start.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'-');
+    let dash_before = start.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'-');
     match (last, length) {
         (b'r', 6) if letters.eq_ignore_ascii_case(b"bearer") => Some(Sign::Header),
         (b'c', 5) if letters.eq_ignore_ascii_case(b"basic") => Some(Sign::Header),

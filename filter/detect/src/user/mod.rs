@@ -234,6 +234,15 @@ impl Rules {
         &self.off
     }
 
+    /// What all rules together may add to a score, but for those that reach the threshold by themselves.
+    pub(crate) fn most(&self, threshold: i32) -> i32 {
+        let adds = self.rules.iter().map(|rule| match rule.role {
+            Role::Finding(weight) if weight < threshold => weight.max(0),
+            _ => 0,
+        });
+        adds.fold(0, i32::saturating_add)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }

@@ -7,7 +7,9 @@ use crate::{Fold, Folded};
 /// Most times that an escape is looked for behind others.
 const DEPTH: usize = 8;
 /// Invisible characters in a row that are told.
-pub(super) const HIDDEN: usize = 6;
+pub(crate) const HIDDEN: usize = 6;
+/// Most bytes of an address that are looked through.
+const MAX_URL: usize = 1024;
 /// Bytes of a run of invisible characters that are looked at at once.
 const MAX_HIDDEN: usize = 4096;
 
@@ -38,31 +40,13 @@ impl<S: Sink> Reader<'_, '_, S> {
 
     /// `\n`, `\u0069` and the like, also when the backslash itself was escaped.
     fn backslash(&mut self, at: usize) -> usize {
-        let rest = self.rest(at);
-        let slashes = count(rest, b'\\');
-        let end = at + slashes;
-        let after = rest.get(slashes..).unwrap_or_default();
-        let (character, length) = match after.first() {
-            Some(b'n' | b'r') => ('\n', 1),
-            Some(b't' | b'b' | b'f') => (' ', 1),
-            Some(b'"') => ('"', 1),
-            Some(b'/') => ('/', 1),
-            Some(b'\'') => ('\'', 1),
-            _ => match escape(after) {
-                Some(read) => read,
-                None => {
-                    self.symbol(b'\\', at, end);
-                    return end;
-                }
-            },
-        };
-        self.put(
-            character,
-            at,
-            end + length,
-            character.is_ascii_alphanumeric(),
-        );
-        end + length
+        let (read, length) = backslashed(self.rest(at));
+        let end = at + length;
+        match read {
+            Some(character) => self.put(character, at, end, character.is_ascii_alphanumeric()),
+            None => self.symbol(b'\\', at, end),
+        }
+        end
     }
 
     /// `=69=67` of quoted-printable, of which one alone would be no sign of it, and its soft line breaks.
@@ -93,6 +77,37 @@ impl<S: Sink> Reader<'_, '_, S> {
             }
         }
     }
+}
+
+/// What backslashes and what stands behind them read as, and how long that is; nothing for backslashes as such.
+pub(crate) fn backslashed(text: &[u8]) -> (Option<char>, usize) {
+    let slashes = count(text, b'\\');
+    let after = text.get(slashes..).unwrap_or_default();
+    let read = match after.first() {
+        Some(b'n' | b'r') => Some(('\n', 1)),
+        Some(b't' | b'b' | b'f') => Some((' ', 1)),
+        Some(b'"') => Some(('"', 1)),
+        Some(b'/') => Some(('/', 1)),
+        Some(b'\'') => Some(('\'', 1)),
+        _ => escape(after),
+    };
+    match read {
+        Some((character, length)) => (Some(character), slashes + length),
+        None => (None, slashes),
+    }
+}
+
+/// Whether quoted-printable begins here.
+pub(crate) fn is_printable(text: &[u8]) -> bool {
+    quoted(text).is_some_and(|(_, length)| quoted(text.get(length..).unwrap_or_default()).is_some())
+}
+
+/// How long an address goes on.
+pub(crate) fn address(text: &[u8]) -> usize {
+    text.iter()
+        .take(MAX_URL)
+        .take_while(|byte| byte.is_ascii_graphic() && !b"\"'<>`|\\)]".contains(byte))
+        .count()
 }
 
 /// How many of the byte stand at the beginning, up to [`DEPTH`].
@@ -151,7 +166,7 @@ fn escape(text: &[u8]) -> Option<(char, usize)> {
 }
 
 /// `%69`, `%2569`, `%C3%A9`.
-fn percent(text: &[u8]) -> Option<(Option<char>, usize)> {
+pub(crate) fn percent(text: &[u8]) -> Option<(Option<char>, usize)> {
     let mut bytes = [0; 4];
     let mut at = 0;
     for filled in 1..=bytes.len() {
@@ -188,7 +203,7 @@ fn quoted(text: &[u8]) -> Option<(char, usize)> {
 }
 
 /// `=` at the end of a line.
-fn soft_break(text: &[u8]) -> Option<usize> {
+pub(crate) fn soft_break(text: &[u8]) -> Option<usize> {
     [&b"=\r\n"[..], b"=\n", b"=\\r\\n", b"=\\n"]
         .into_iter()
         .find(|end| text.starts_with(end))
@@ -196,7 +211,7 @@ fn soft_break(text: &[u8]) -> Option<usize> {
 }
 
 /// `&#105;`, `&#x69;`, `&lt;`, also as `&amp;#105;`.
-fn entity(text: &[u8]) -> Option<(Option<char>, usize)> {
+pub(crate) fn entity(text: &[u8]) -> Option<(Option<char>, usize)> {
     let mut rest = text.strip_prefix(b"&")?;
     for _ in 0..DEPTH {
         match rest.strip_prefix(b"amp;") {
@@ -248,7 +263,7 @@ fn named(name: &[u8]) -> Option<char> {
 }
 
 /// The first character and its length in bytes; a byte that begins none is skipped.
-fn utf8(bytes: &[u8]) -> (Option<char>, usize) {
+pub(crate) fn utf8(bytes: &[u8]) -> (Option<char>, usize) {
     let length = match bytes.first() {
         Some(0xC2..=0xDF) => 2,
         Some(0xE0..=0xEF) => 3,
@@ -265,16 +280,16 @@ fn utf8(bytes: &[u8]) -> (Option<char>, usize) {
 }
 
 /// A run of invisible characters.
-pub(super) struct Hidden {
+pub(crate) struct Hidden {
     /// In bytes.
-    pub(super) length: usize,
-    pub(super) characters: usize,
+    pub(crate) length: usize,
+    pub(crate) characters: usize,
     /// Bytes that its variation selectors stand for.
-    pub(super) carried: Vec<u8>,
+    pub(crate) carried: Vec<u8>,
 }
 
 /// The run that the text begins with.
-pub(super) fn hidden(text: &[u8], fold: &Fold) -> Hidden {
+pub(crate) fn hidden(text: &[u8], fold: &Fold) -> Hidden {
     let mut run = Hidden {
         length: 0,
         characters: 0,

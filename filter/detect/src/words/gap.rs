@@ -36,6 +36,14 @@ impl Gap {
         }
     }
 
+    /// Somewhere in a text.
+    pub(crate) fn within() -> Self {
+        Self {
+            starts: false,
+            ..Self::begin()
+        }
+    }
+
     /// A word was told, before which the symbols were flushed.
     #[inline]
     pub(super) fn after_word(&mut self) {

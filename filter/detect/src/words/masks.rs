@@ -2,25 +2,25 @@
 
 mod sixteen;
 
-use sixteen::sixteen;
+use sixteen::{odd, sixteen};
 
 /// Bytes of a block.
-pub(super) const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 
 /// One bit for each byte of a block, the first the lowest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Masks {
+pub(crate) struct Masks {
     /// Letters, digits and underscores.
-    pub(super) word: u64,
-    pub(super) upper: u64,
-    pub(super) lower: u64,
-    pub(super) digit: u64,
+    pub(crate) word: u64,
+    pub(crate) upper: u64,
+    pub(crate) lower: u64,
+    pub(crate) digit: u64,
 }
 
 impl Masks {
     /// Of a block.
     #[inline]
-    pub(super) fn of(block: &[u8; BLOCK]) -> Self {
+    pub(crate) fn of(block: &[u8; BLOCK]) -> Self {
         let mut masks = Self::default();
         let (quarters, _) = block.as_chunks::<16>();
         for (nth, quarter) in quarters.iter().enumerate() {
@@ -33,6 +33,24 @@ impl Masks {
         }
         masks
     }
+}
+
+/// One bit for each byte that may be the beginning of something that is not what it looks like: what is written as
+/// something else, apostrophes, addresses.
+#[inline]
+pub(crate) fn odd_bytes(block: &[u8; BLOCK]) -> u64 {
+    let (mut mask, mut colons, mut slashes) = (0, 0, 0);
+    let (quarters, _) = block.as_chunks::<16>();
+    for (nth, quarter) in quarters.iter().enumerate() {
+        let of = odd(quarter);
+        let place = 16 * nth;
+        mask |= u64::from(of.odd) << place;
+        colons |= u64::from(of.colon) << place;
+        slashes |= u64::from(of.slash) << place;
+    }
+    // What stands behind the last two bytes is not known here.
+    let address = (slashes >> 1 | 1 << 63) & (slashes >> 2 | 3 << 62);
+    mask | (colons & address)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Words in plain ASCII, which is nearly all there is, are told from masks over blocks of 64 bytes (`read`);
 //! everything else goes character by character (`slow`, `escapes`).
 
-mod escapes;
+pub(crate) mod escapes;
 mod gap;
 mod marks;
 mod masks;
@@ -16,7 +16,9 @@ mod unspaced;
 use std::ops::Range;
 
 pub(crate) use gap::Gap;
+pub(crate) use masks::{BLOCK, Masks, odd_bytes};
 use slow::Open;
+pub(crate) use slow::is_styled;
 use unspaced::Unspaced;
 
 use crate::Fold;

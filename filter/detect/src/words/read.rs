@@ -4,10 +4,7 @@ use super::marks::{LOOK, ODD, SPACE, marks};
 use super::masks::{BLOCK, Masks};
 use super::{Reader, Sink, Word};
 use crate::flag::{CAMEL, DIGIT, LOWER, START, UNDERSCORE, UPPER};
-use crate::hash::{Hash, Hasher};
-
-/// Small letters from large ones, in eight bytes; digits stay, underscores do not.
-const SMALL: u64 = 0x2020_2020_2020_2020;
+use crate::hash::Hash;
 
 impl<S: Sink> Reader<'_, '_, S> {
     pub(super) fn read(&mut self, from: usize) {
@@ -160,12 +157,10 @@ impl<S: Sink> Reader<'_, '_, S> {
         if digits != 0 {
             flags |= DIGIT;
         }
-        let hash = if upper | lower | digits == word {
-            self.hash(start, end)
-        } else {
+        if upper | lower | digits != word {
             flags |= UNDERSCORE;
-            self.hash_of_name(start, end)
-        };
+        }
+        let (hash, _) = Hash::of_ascii(self.text, start, end);
         self.emit(start, end, hash, flags, after);
     }
 
@@ -207,54 +202,4 @@ impl<S: Sink> Reader<'_, '_, S> {
             self.sink.word(self.text, &word);
         }
     }
-
-    /// The hash of a word of letters and digits.
-    #[inline(always)]
-    fn hash(&self, start: usize, end: usize) -> Hash {
-        let length = end - start;
-        if length <= 8 {
-            return Hash::of_short(
-                (self.eight(start) | SMALL) & low_bytes(length),
-                length as u64,
-            );
-        }
-        let mut hasher = Hasher::default();
-        let mut at = start;
-        while end - at >= 8 {
-            hasher.push_eight(self.eight(at) | SMALL);
-            at += 8;
-        }
-        if at < end {
-            let left = end - at;
-            hasher.push_last((self.eight(at) | SMALL) & low_bytes(left), left as u64);
-        }
-        hasher.finish()
-    }
-
-    fn hash_of_name(&self, start: usize, end: usize) -> Hash {
-        let mut hasher = Hasher::default();
-        for byte in self.text.get(start..end).unwrap_or_default() {
-            hasher.push(byte.to_ascii_lowercase());
-        }
-        hasher.finish()
-    }
-
-    /// Eight bytes from there on, zeros after the end.
-    #[inline]
-    fn eight(&self, at: usize) -> u64 {
-        let rest = self.text.get(at..).unwrap_or_default();
-        match rest.first_chunk::<8>() {
-            Some(bytes) => u64::from_le_bytes(*bytes),
-            None => rest
-                .iter()
-                .rev()
-                .fold(0, |value, byte| value << 8 | u64::from(*byte)),
-        }
-    }
-}
-
-/// A mask of so many bytes, at most eight.
-#[inline]
-fn low_bytes(count: usize) -> u64 {
-    u64::MAX >> (64 - 8 * count.clamp(1, 8))
 }

@@ -236,7 +236,7 @@ impl<S: Sink> Reader<'_, '_, S> {
 }
 
 /// Whether the character is a letter in another dress: full width, mathematical, in a circle, a small capital.
-fn is_styled(character: char) -> bool {
+pub(crate) fn is_styled(character: char) -> bool {
     matches!(
         u32::from(character),
         0x1D00..=0x1DBF | 0x2070..=0x209F | 0x2100..=0x214F | 0x2460..=0x24FF | 0xA700..=0xA7FF

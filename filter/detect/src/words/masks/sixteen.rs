@@ -76,3 +76,57 @@ fn eight(bytes: u64) -> (u8, u8, u8, u8) {
         gathered(digit),
     )
 }
+
+/// One bit for each of sixteen bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Odd {
+    /// Backslashes, `&`, `%`, `=`, apostrophes, and what is not ASCII.
+    pub(super) odd: u16,
+    pub(super) colon: u16,
+    pub(super) slash: u16,
+}
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[inline]
+pub(super) fn odd(bytes: &[u8; 16]) -> Odd {
+    use core::arch::wasm32::{i8x16_bitmask, i8x16_eq, i64x2, u8x16_splat, v128_or};
+
+    let (low, high) = halves(bytes);
+    let bytes = i64x2(low.cast_signed(), high.cast_signed());
+    let is = |byte| i8x16_eq(bytes, u8x16_splat(byte));
+    // The highest bit is what the mask is made of.
+    let odd = v128_or(
+        v128_or(v128_or(is(b'\\'), is(b'&')), v128_or(is(b'%'), is(b'='))),
+        v128_or(is(b'\''), bytes),
+    );
+    Odd {
+        odd: i8x16_bitmask(odd),
+        colon: i8x16_bitmask(is(b':')),
+        slash: i8x16_bitmask(is(b'/')),
+    }
+}
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+#[inline]
+pub(super) fn odd(bytes: &[u8; 16]) -> Odd {
+    let both = u128::from_le_bytes(*bytes);
+    let [low, high] = [odd_eight(both as u64), odd_eight((both >> 64) as u64)];
+    let joined = |low: u8, high: u8| u16::from_le_bytes([low, high]);
+    Odd {
+        odd: joined(low.0, high.0),
+        colon: joined(low.1, high.1),
+        slash: joined(low.2, high.2),
+    }
+}
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+#[inline(never)]
+fn odd_eight(bytes: u64) -> (u8, u8, u8) {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let low = bytes & !(ONES << 7);
+    // The highest bit of each byte says whether it is the one, since the others cannot overflow into the next.
+    let is = |byte: u8| !((low ^ (ONES * u64::from(byte))) + ONES * 0x7F) & (ONES << 7) & !bytes;
+    let odd = is(b'\\') | is(b'&') | is(b'%') | is(b'=') | is(b'\'') | (bytes & (ONES << 7));
+    let gathered = |bits: u64| ((bits >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8;
+    (gathered(odd), gathered(is(b':')), gathered(is(b'/')))
+}

@@ -1,0 +1,276 @@
+//! The loop over plain text.
+
+use super::table::Info;
+use super::{Skim, tool_bit};
+use crate::flag::{CAMEL, DIGIT, LOWER, UNDERSCORE, UPPER};
+use crate::hash::Hash;
+use crate::pack::Tag;
+use crate::secrets::Secrets;
+use crate::shape;
+use crate::views;
+use crate::words::{BLOCK, Masks, odd_bytes};
+
+impl Skim<'_> {
+    pub(super) fn read(&mut self, text: &[u8], secrets: &mut Secrets<'_>) {
+        let mut at = 0;
+        while at < text.len() {
+            self.zones.pass(self.position, self.base + at);
+            at = self.block(text, at, secrets);
+        }
+    }
+
+    /// Reads most of the 64 bytes from `base`; gives where to go on.
+    fn block(&mut self, text: &[u8], base: usize, secrets: &mut Secrets<'_>) -> usize {
+        let rest = text.get(base..).unwrap_or_default();
+        let mut padded = [b' '; BLOCK];
+        let (block, length) = match rest.first_chunk::<BLOCK>() {
+            Some(block) => (block, BLOCK),
+            None => {
+                padded
+                    .iter_mut()
+                    .zip(rest)
+                    .for_each(|(place, byte)| *place = *byte);
+                (&padded, rest.len())
+            }
+        };
+        let masks = Masks::of(block);
+        let odd = odd_bytes(block);
+        let mut events = (masks.word & !(masks.word << 1)) | odd;
+        while events != 0 {
+            let first = events.trailing_zeros() as usize;
+            let bit = 1_u64 << first;
+            events &= !bit;
+            if odd & bit != 0 {
+                let next = self.quick(text, base + first) - base;
+                if next >= length {
+                    return base + next;
+                }
+                events = events & (u64::MAX << next) | masks.word & (1 << next);
+                continue;
+            }
+            let past = (!masks.word & (u64::MAX << first)).trailing_zeros() as usize;
+            if past >= length {
+                if first > 0 && length == BLOCK {
+                    // It may go on in the next block.
+                    return base + first;
+                }
+                let end = base + first + long(rest.get(first..).unwrap_or_default());
+                let flags = flags(text.get(base + first..end).unwrap_or_default());
+                self.word(text, base + first, end, flags, secrets);
+                return end;
+            }
+            let word = masks.word & (u64::MAX << first) & !(u64::MAX << past);
+            let lower = masks.lower & word;
+            let mut flags = LOWER;
+            if lower != word {
+                let (upper, digit) = (masks.upper & word, masks.digit & word);
+                flags = 0;
+                if lower != 0 {
+                    flags |= LOWER;
+                    if upper > (lower & lower.wrapping_neg()) {
+                        flags |= CAMEL;
+                    }
+                } else if upper != 0 {
+                    flags |= UPPER;
+                }
+                if digit != 0 {
+                    flags |= DIGIT;
+                }
+                if upper | lower | digit != word {
+                    flags |= UNDERSCORE;
+                }
+            }
+            self.word(text, base + first, base + past, flags, secrets);
+        }
+        base + length
+    }
+
+    /// Reads what begins with an odd byte; gives where to go on. What text is full of is read here.
+    #[inline(always)]
+    fn quick(&mut self, text: &[u8], at: usize) -> usize {
+        match text.get(at..at + 2) {
+            Some([b'\\', b'n' | b'r' | b't' | b'"']) => at + 2,
+            Some([b'=', b' ' | b'"' | b'=' | b'>' | b'\'' | b'a'..=b'z'])
+            | Some(
+                [
+                    b'\'',
+                    b' ' | b',' | b'.' | b':' | b';' | b'"' | b')' | b']' | b'}',
+                ],
+            ) => at + 1,
+            _ => self.odd(text, at),
+        }
+    }
+
+    #[inline(always)]
+    fn word(
+        &mut self,
+        text: &[u8],
+        start: usize,
+        end: usize,
+        flags: u8,
+        secrets: &mut Secrets<'_>,
+    ) {
+        let length = end - start;
+        if start >= self.address {
+            self.advance(1);
+        }
+        if flags != LOWER || length == 1 {
+            self.shaped(text, start, end, flags);
+        } else {
+            self.row.reset();
+        }
+        let (hash, last) = Hash::of_ascii(text, start, end);
+        let next = text.get(end).copied().unwrap_or(0);
+        if Secrets::may_look(last, next, flags) {
+            secrets.look(text, start, end, flags);
+        }
+        if self.pack.skim.words.may_know(hash)
+            || matches!(next, b'`' | b'\'' | b'@')
+            || self.tool_bits & tool_bit(hash) != 0
+        {
+            self.known(text, start, end, flags, hash);
+        }
+    }
+
+    /// A word that may be something.
+    #[inline(never)]
+    fn known(&mut self, text: &[u8], start: usize, end: usize, flags: u8, hash: Hash) {
+        let pack = self.pack;
+        let info = pack.skim.info_of(hash);
+        let before = start.checked_sub(1).and_then(|at| text.get(at)).copied();
+        let before = before.unwrap_or(0);
+        let after = text.get(end).copied().unwrap_or(0);
+        if let Some(info) = info {
+            self.word_of_ours(info, before, after, flags);
+        }
+        if matches!(after, b'`' | b'\'') && (before == after || is_loose(before)) {
+            self.met(shape::QUOTED, flags);
+        }
+        if after == b'@' {
+            self.met(shape::EMAIL, flags);
+        }
+        if self.tools.contains(&hash) {
+            self.met(shape::OTHER_TOOL, flags);
+        }
+    }
+
+    /// A word that is of these classes.
+    #[inline(always)]
+    fn word_of_ours(&mut self, info: &Info, before: u8, after: u8, flags: u8) {
+        let table = &self.pack.skim;
+        for group in table.asks(info) {
+            self.ask(group, flags);
+        }
+        let tags = table.tags(info);
+        for tag in tags {
+            if may_be(tag, before, after, flags) {
+                self.completes(tag.class, flags);
+            }
+        }
+        let now = self.position + 1;
+        for class in table.marks(info) {
+            if let Some(last) = self.last.get_mut(usize::from(*class)) {
+                *last = now;
+            }
+        }
+        for (cell, bits) in table.bits(info) {
+            self.see(*cell, *bits);
+        }
+        for tag in tags {
+            if may_be(tag, before, after, flags) {
+                self.was(tag.class);
+            }
+        }
+        if info.turned {
+            self.closely();
+        }
+    }
+
+    /// Something that is of one class.
+    fn met(&mut self, class: u16, flags: u8) {
+        self.completes(class, flags);
+        self.was(class);
+    }
+
+    /// A word that is not just of small letters.
+    #[inline(never)]
+    fn shaped(&mut self, text: &[u8], start: usize, end: usize, flags: u8) {
+        let length = end - start;
+        let is = |flag: u8| flags & flag != 0;
+        if is(UPPER) && !is(DIGIT) && length >= 3 {
+            self.met(shape::SHOUT, flags);
+        }
+        if length >= 5 && ((is(UNDERSCORE) && is(LOWER)) || is(CAMEL)) {
+            self.met(shape::IDENT, flags);
+        }
+        if is(DIGIT) && !is(LOWER | UPPER | CAMEL) && length >= 6 {
+            self.met(shape::NUMBER, flags);
+        }
+        let digits = flags & DIGIT != 0;
+        let mut budget = usize::MAX;
+        if let Some(start) = self.row.push(start, end, digits)
+            && views::row(text, start, &mut budget).is_some()
+        {
+            self.closely();
+        }
+        let coded = flags & (DIGIT | CAMEL) != 0;
+        if coded
+            && end - start >= views::MIN_BLOB as usize
+            && start >= self.decoded
+            && let Some(view) = views::blob(text, 0, start, &mut budget)
+        {
+            self.decoded = view.span.end;
+            self.closely();
+        }
+    }
+
+    /// An address begins: its words are one for a close reading.
+    pub(super) fn address(&mut self, end: usize) {
+        self.advance(1);
+        self.address = end;
+        self.met(shape::URL, 0);
+        self.met(shape::URL_DATA, 0);
+    }
+
+    /// A word that reads as these letters.
+    pub(super) fn folded(&mut self, text: &[u8], start: usize, end: usize, letters: &[u8]) {
+        self.known(text, start, end, flags(letters), Hash::of(letters));
+    }
+}
+
+/// Whether the word may be what the tag says.
+#[inline(never)]
+fn may_be(tag: &Tag, before: u8, after: u8, flags: u8) -> bool {
+    tag.need & UPPER & !flags == 0
+        && (tag.before == 0 || tag.before == before || is_loose(before))
+        && (tag.after == 0 || tag.after == after || is_loose(after))
+}
+
+/// Whether the byte may stand for another one, before or after a word.
+fn is_loose(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b';' | b'\\' | b'&' | b'%' | b'=' | 128..)
+}
+
+/// How long the word is that the text begins with.
+fn long(text: &[u8]) -> usize {
+    text.iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_')
+        .count()
+}
+
+/// What the word is like.
+fn flags(word: &[u8]) -> u8 {
+    let mut flags = 0;
+    for byte in word {
+        match byte {
+            b'a'..=b'z' => flags |= LOWER,
+            b'A'..=b'Z' => flags |= if flags & LOWER != 0 { CAMEL } else { UPPER },
+            b'0'..=b'9' => flags |= DIGIT,
+            _ => flags |= UNDERSCORE,
+        }
+    }
+    if flags & LOWER != 0 {
+        flags &= !UPPER;
+    }
+    flags
+}
