@@ -48,6 +48,11 @@ fn a_pack_is_the_same_bytes_each_time_and_comes_back_as_it_was() {
 }
 
 #[test]
+fn texts_are_skimmed() {
+    assert!(gatehold_detectors::compile(&[]).unwrap().is_skimmed());
+}
+
+#[test]
 fn a_damaged_pack_is_refused() {
     let bytes = PACK.to_bytes();
     for cut in [0, 3, 7, bytes.len() / 2, bytes.len() - 1] {

@@ -39,5 +39,6 @@ pub use redact::{redact, sentence};
 pub use scan::{Context, Scan, scan, trace};
 pub use score::Fired;
 pub use secrets::patterns;
+pub use skim::MAX_SPAN;
 pub use user::{Role, Rules, RulesParts};
 pub use verdict::{Finding, MAX_FINDINGS, Secret, Verdict};

@@ -275,6 +275,12 @@ impl Pack {
             .unwrap_or(i32::MAX)
     }
 
+    /// Whether texts are skimmed, and only what may be something is read closely. A pack that asks for more than
+    /// skimming can see has all of every text read closely.
+    pub fn is_skimmed(&self) -> bool {
+        self.skim.complete
+    }
+
     /// What adds to the score.
     pub fn features(&self) -> &[Feature] {
         &self.features

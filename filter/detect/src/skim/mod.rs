@@ -23,6 +23,9 @@ use crate::spare::Left;
 use crate::views::Row;
 use crate::{Kind, Pack};
 
+/// Most words that a sequence may span behind its first.
+pub const MAX_SPAN: usize = SPAN as usize - 1;
+
 /// No class but the one that always is.
 const NOTHING: [u64; CELLS] = {
     let mut nothing = [0; CELLS];

@@ -39,7 +39,7 @@ pub(crate) struct Table {
     /// Tags of infos that ask for something.
     tags: Vec<Tag>,
     /// Whether everything that is looked for can be seen by skimming. If not, everything is read closely.
-    pub(super) complete: bool,
+    pub(crate) complete: bool,
     /// Most words by which a sequence may go on behind its last word that can be seen.
     pub(super) ahead: u32,
     /// Words that a sequence spans at most which takes away from the score.
