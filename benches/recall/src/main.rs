@@ -2,7 +2,8 @@
 //!
 //! `cross DATA` prints recall at fixed rates of false positives, each source tested by a model that never saw it;
 //! `train DATA WEIGHTS FREQUENCY` fits the weights that ship and writes them; `look DATA KIND [TIER]` prints what is missed
-//! and what is wrongly flagged, and why. Everything is the same in every run.
+//! and what is wrongly flagged, and why; `compare DATA` says whether skimming loses anything against a close reading
+//! of everything. Everything is the same in every run.
 #![expect(
     clippy::indexing_slicing,
     clippy::print_stdout,
@@ -12,6 +13,7 @@
     reason = "a tool for developers, on data of known shape"
 )]
 
+mod compare;
 mod cross;
 mod data;
 mod folds;
@@ -35,7 +37,7 @@ struct Setting {
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let help = "use `cross DATA`, `train DATA WEIGHTS FREQUENCY` or `look DATA KIND [TIER]`";
+    let help = "use `cross DATA`, `compare DATA`, `train DATA WEIGHTS FREQUENCY` or `look DATA KIND [TIER]`";
     let (command, folder) = match arguments.as_slice() {
         [command, folder, ..] => (*command, *folder),
         _ => bail!("{help}"),
@@ -53,53 +55,8 @@ fn main() -> Result<()> {
         pack,
     };
     let mut rows = data::read(folder.as_ref())?;
-    if command == "skim" {
-        use gatehold_detect::{Context as C, Scan};
-        let pack = gatehold_detectors::compile(&[])?;
-        let (mut bad, mut exact, mut zero, mut sec) = (0, 0, 0, 0);
-        for row in &rows {
-            let quick = gatehold_detect::scan(&pack, row.kind, C::default(), &row.text);
-            let mut close = Scan::close(&pack, row.kind, C::default());
-            close.feed(&row.text);
-            let close = close.finish();
-            if quick.secrets != close.secrets {
-                sec += 1;
-            }
-            if quick.flagged != close.flagged
-                || ((quick.score - close.score).abs() > 1e-9 && close.score > 0.332)
-            {
-                bad += 1;
-                if bad < 12 {
-                    println!(
-                        "{} {} quick {:.3} close {:.3}\n{}\n{:?}\n{:?}",
-                        row.id,
-                        row.source,
-                        quick.score,
-                        close.score,
-                        String::from_utf8_lossy(&row.text)
-                            .chars()
-                            .take(700)
-                            .collect::<String>(),
-                        close
-                            .findings
-                            .iter()
-                            .map(|f| (&f.feature, f.span.clone()))
-                            .collect::<Vec<_>>(),
-                        quick
-                            .findings
-                            .iter()
-                            .map(|f| (&f.feature, f.span.clone()))
-                            .collect::<Vec<_>>()
-                    );
-                }
-            } else if quick.score == close.score {
-                exact += 1
-            } else {
-                zero += 1
-            }
-        }
-        println!("bad {bad} same {exact} less {zero} secrets differ {sec}");
-        return Ok(());
+    if command == "compare" {
+        return compare::compare(&rows);
     }
     data::fire(&mut rows, &setting.pack);
     let scored = cross::scored(&rows, &setting);

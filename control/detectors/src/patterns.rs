@@ -91,10 +91,16 @@ impl Sequences {
             Some(("-", name)) => (Sign::Minus, name),
             _ => return Err(format!("`{name}` needs `*`, `+`, `?` or `-` before it")),
         };
-        let span: usize = elements.iter().skip(1).map(|it| usize::from(it.gap) + 1).sum();
+        let span: usize = elements
+            .iter()
+            .skip(1)
+            .map(|it| usize::from(it.gap) + 1)
+            .sum();
         if span > gatehold_detect::MAX_SPAN {
             let most = gatehold_detect::MAX_SPAN;
-            return Err(format!("it spans {span} words after the first, at most {most} may be"));
+            return Err(format!(
+                "it spans {span} words after the first, at most {most} may be"
+            ));
         }
         let feature = self.feature(name, sign)?;
         for (nth, element) in elements.iter().enumerate() {
