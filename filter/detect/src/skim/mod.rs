@@ -63,8 +63,10 @@ pub(crate) struct Skim<'p> {
     address: usize,
     /// Up to here in the piece a run was decoded.
     decoded: usize,
-    /// Up to here in the piece a word with accents was looked at.
-    accented: usize,
+    /// The last word in plain ASCII, in the piece.
+    word: Range<usize>,
+    /// Up to here in the piece a word that is more than that was looked at.
+    joined: usize,
     /// Whether letters were written as escapes.
     escapes: bool,
 }
@@ -96,7 +98,8 @@ impl<'p> Skim<'p> {
             base: 0,
             address: 0,
             decoded: 0,
-            accented: 0,
+            word: 0..0,
+            joined: 0,
             escapes: false,
         };
         skim.last.resize(usize::from(pack.classes), 0);
@@ -120,7 +123,8 @@ impl<'p> Skim<'p> {
         self.zones.begin();
         self.address = 0;
         self.decoded = 0;
-        self.accented = 0;
+        self.word = 0..0;
+        self.joined = 0;
         self.escapes = false;
         self.row.reset();
         self.read(text, secrets);

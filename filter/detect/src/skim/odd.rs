@@ -24,8 +24,7 @@ impl Skim<'_> {
     #[inline(never)]
     pub(super) fn odd(&mut self, text: &[u8], at: usize) -> usize {
         let rest = text.get(at..).unwrap_or_default();
-        let (seen, length) = match rest.first() {
-            Some(b'\'') => (Seen::Apostrophe, 1),
+        match rest.first() {
             Some(b':') => {
                 if rest.starts_with(b"://") {
                     self.address(at + 3 + escapes::address(rest.get(3..).unwrap_or_default()));
@@ -33,18 +32,15 @@ impl Skim<'_> {
                 return at + 1;
             }
             Some(b'=') => {
-                let inside = at.checked_sub(1).and_then(|at| text.get(at));
-                let inside = inside.is_some_and(|byte| is_letter(*byte));
-                if escapes::is_printable(rest) || (inside && escapes::soft_break(rest).is_some()) {
+                let broken = self.word.end == at && escapes::soft_break(rest).is_some();
+                if broken || escapes::is_printable(rest) {
                     self.closely();
                 }
                 return at + 1;
             }
-            Some(b'\\') => self.backslash(rest),
-            Some(b'&') => self.character(escapes::entity(rest)),
-            Some(b'%') => self.character(escapes::percent(rest)),
-            _ => self.character(Some(escapes::utf8(rest))),
-        };
+            _ => {}
+        }
+        let (seen, _, length) = self.seen(rest);
         let end = at + length;
         match seen {
             Seen::Sign => {}
@@ -52,161 +48,134 @@ impl Skim<'_> {
                 self.escapes |= rest.first() == Some(&b'\\');
                 self.closely();
             }
-            Seen::Accent if rest.first().is_some_and(|byte| *byte >= 128) => {
-                self.accented(text, at);
+            Seen::Accent => self.join(text, at),
+            Seen::Apostrophe => {
+                if self.word.end == at && goes_on(text, end) {
+                    self.join(text, at);
+                }
             }
-            Seen::Accent => self.closely(),
-            Seen::Apostrophe => self.apostrophe(text, at, end),
             Seen::Invisible => {
                 let run = escapes::hidden(rest, &self.pack.fold);
-                let after = text
-                    .get(at + run.length.max(length))
-                    .copied()
-                    .unwrap_or(b' ');
-                let before = at.checked_sub(1).and_then(|at| text.get(at)).copied();
-                let before = before.unwrap_or(b' ');
-                let touches = is_letter(before) && (is_letter(after) || is_odd(after));
+                let end = at + run.length.max(length);
+                let after = text.get(end).copied().unwrap_or(b' ');
+                let touches = self.word.end == at && (is_letter(after) || is_odd(after));
                 if touches || run.characters >= HIDDEN {
                     self.closely();
                 }
-                return at + run.length.max(length);
+                return end;
             }
         }
         end
     }
 
-    fn backslash(&mut self, rest: &[u8]) -> (Seen, usize) {
-        let (read, length) = escapes::backslashed(rest);
-        match read {
-            Some(character) => self.character(Some((Some(character), length))),
-            None => (Seen::Sign, length),
-        }
-    }
-
-    fn character(&self, read: Option<(Option<char>, usize)>) -> (Seen, usize) {
-        let Some((character, length)) = read else {
-            return (Seen::Sign, 1);
-        };
-        let seen = match character {
-            None => Seen::Sign,
-            Some('\'') => Seen::Apostrophe,
-            Some(character) if character.is_ascii() => ascii(character),
-            Some(character) => match self.pack.fold.get(character) {
-                Folded::Separator => Seen::Sign,
-                Folded::Invisible => Seen::Invisible,
-                Folded::Text { plain: "'", .. } => Seen::Apostrophe,
-                Folded::Text { plain, .. }
-                    if plain.bytes().all(|it| it.is_ascii() && !is_letter(it)) =>
-                {
-                    Seen::Sign
-                }
-                Folded::Text { plain, .. }
-                    if plain.bytes().all(is_letter) && !is_styled(character) =>
-                {
-                    Seen::Accent
-                }
-                _ => Seen::Letter,
+    /// What the text begins with, and how long it is.
+    fn seen(&self, rest: &[u8]) -> (Seen, Option<char>, usize) {
+        let read = match rest.first() {
+            Some(b'\\') => match escapes::backslashed(rest) {
+                (Some(character), length) => Some((Some(character), length)),
+                (None, length) => return (Seen::Sign, None, length),
             },
+            Some(b'&') => escapes::entity(rest),
+            Some(b'%') => escapes::percent(rest),
+            Some(128..) => Some(escapes::utf8(rest)),
+            Some(b'\'') => Some((Some('\''), 1)),
+            _ => None,
         };
-        (seen, length)
+        let Some((character, length)) = read else {
+            return (Seen::Sign, None, 1);
+        };
+        (
+            character.map_or(Seen::Sign, |it| self.character(it)),
+            character,
+            length,
+        )
     }
 
-    /// Letters around an apostrophe are one word.
-    fn apostrophe(&mut self, text: &[u8], at: usize, end: usize) {
-        let before = text.get(..at).unwrap_or_default();
-        let letters = before.iter().rev().take_while(|byte| is_letter(**byte));
-        let left = at - letters.take(64).count();
-        let rest = text.get(end..).unwrap_or_default();
-        let right = rest.iter().take_while(|byte| is_letter(**byte)).take(64);
-        let right = end + right.count();
-        if left == at || right == end {
-            // It may stand beside what reads as a letter.
-            let beside =
-                |byte: Option<&u8>| byte.is_some_and(|byte| *byte >= 128 || *byte == b'\'');
-            if (left < at && beside(rest.first())) || (right > end && beside(before.last())) {
-                self.more(text, left, right);
+    fn character(&self, character: char) -> Seen {
+        if character == '\'' {
+            return Seen::Apostrophe;
+        }
+        if character.is_ascii() {
+            let letter = character.is_ascii_alphanumeric() || character == '_';
+            return if letter { Seen::Letter } else { Seen::Sign };
+        }
+        match self.pack.fold.get(character) {
+            Folded::Separator => Seen::Sign,
+            Folded::Invisible => Seen::Invisible,
+            Folded::Text { plain: "'", .. } => Seen::Apostrophe,
+            Folded::Text { plain, .. } => {
+                let letters = plain.bytes().filter(|byte| is_letter(*byte)).count();
+                match letters {
+                    0 if plain.is_ascii() => Seen::Sign,
+                    _ if letters == plain.len() && !is_styled(character) => Seen::Accent,
+                    _ => Seen::Letter,
+                }
             }
-            return;
-        }
-        let mut word = Folding::new();
-        let parts = [text.get(left..at), text.get(end..right)];
-        parts
-            .into_iter()
-            .flatten()
-            .flatten()
-            .for_each(|byte| word.push(*byte));
-        if let Some(letters) = word.letters() {
-            self.folded(text, left, right, letters);
-        }
-        // The letters behind it will count as a word of their own.
-        if end >= self.address {
-            self.position = self.position.saturating_sub(1);
-        }
-        self.more(text, left, right);
-    }
-
-    /// Whether the word goes on behind what was seen of it.
-    fn more(&mut self, text: &[u8], left: usize, right: usize) {
-        let before = left.checked_sub(1).and_then(|at| text.get(at)).copied();
-        let after = text.get(right).copied();
-        let goes_on = |byte: Option<u8>| byte.is_some_and(|byte| byte == b'\'' || byte >= 128);
-        if goes_on(before) || goes_on(after) {
-            self.closely();
+            _ => Seen::Letter,
         }
     }
 
-    /// A word with accents, at the first of them.
-    fn accented(&mut self, text: &[u8], at: usize) {
-        if at < self.accented {
+    /// A word that is not in plain ASCII or goes on behind an apostrophe, at the first place where it is so.
+    fn join(&mut self, text: &[u8], at: usize) {
+        if at < self.joined {
             return;
         }
-        let before = text.get(..at).unwrap_or_default();
-        let prefix = before.iter().rev().take_while(|byte| is_letter(**byte));
-        let left = at - prefix.take(MAX_WORD as usize).count();
+        let left = if self.word.end == at {
+            self.word.start
+        } else {
+            at
+        };
         let mut word = Folding::new();
         let mut end = left;
         // Words that are counted one by one here, but are one for a close reading.
-        let mut counted = 0;
+        let mut counted = 0_u32;
         let mut within = false;
-        while let Some(byte) = text.get(end).copied() {
-            if is_letter(byte) {
-                word.push(byte);
+        while let Some(rest) = text.get(end..).filter(|rest| !rest.is_empty()) {
+            if let Some(byte) = rest.first().filter(|byte| is_letter(**byte)) {
+                word.push(*byte);
                 counted += u32::from(!within);
                 within = true;
                 end += 1;
                 continue;
             }
-            let (Seen::Accent, length) =
-                self.character(Some(escapes::utf8(text.get(end..).unwrap_or_default())))
-            else {
-                break;
-            };
-            let (character, _) = escapes::utf8(text.get(end..).unwrap_or_default());
-            if let Some(Folded::Text { plain, .. }) = character.map(|it| self.pack.fold.get(it)) {
-                plain.bytes().for_each(|byte| word.push(byte));
-            }
             within = false;
+            let (seen, character, length) = self.seen(rest);
+            match (seen, character.map(|it| self.pack.fold.get(it))) {
+                (Seen::Accent, Some(Folded::Text { plain, .. })) => {
+                    plain.bytes().for_each(|byte| word.push(byte));
+                }
+                (Seen::Apostrophe, _) if goes_on(text, end + length) => {}
+                (Seen::Invisible, _) => {
+                    self.closely();
+                    break;
+                }
+                _ => {
+                    if escapes::soft_break(rest).is_some() {
+                        self.closely();
+                    }
+                    break;
+                }
+            }
             end += length;
         }
-        self.accented = end;
-        let next = text.get(end).copied().unwrap_or(b' ');
-        let apostrophe = |byte: u8| byte == b'\'' || byte >= 128;
-        let begins = text.get(left).copied().is_some_and(|byte| byte < 128);
-        let last = left.checked_sub(1).and_then(|at| text.get(at)).copied();
-        if is_odd(next) || (begins && last.is_some_and(apostrophe)) {
-            self.closely();
-        }
-        if left == at && at >= self.address {
+        self.joined = end;
+        let counts = at >= self.address;
+        if left == at && counts {
             self.advance(1);
         }
         if let Some(letters) = word.letters() {
             self.folded(text, left, end, letters);
         }
-        let ahead = counted - u32::from(left < at);
-        if at >= self.address {
+        if counts {
+            let ahead = counted.saturating_sub(u32::from(left < at));
             self.position = self.position.saturating_sub(ahead);
         }
     }
+}
+
+/// Whether a word goes on behind an apostrophe that ends there.
+fn goes_on(text: &[u8], end: usize) -> bool {
+    text.get(end).is_some_and(u8::is_ascii_alphabetic)
 }
 
 /// A word as it is folded, as far as words are looked at.
@@ -233,14 +202,6 @@ impl Folding {
     /// Nothing for a word that is too long.
     pub(super) fn letters(&self) -> Option<&[u8]> {
         self.letters.get(..self.count)
-    }
-}
-
-fn ascii(character: char) -> Seen {
-    if character.is_ascii_alphanumeric() || character == '_' {
-        Seen::Letter
-    } else {
-        Seen::Sign
     }
 }
 

@@ -111,6 +111,7 @@ impl Skim<'_> {
         secrets: &mut Secrets<'_>,
     ) {
         let length = end - start;
+        self.word = start..end;
         if start >= self.address {
             self.advance(1);
         }

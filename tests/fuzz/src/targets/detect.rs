@@ -1,4 +1,5 @@
-//! Detection: any bytes have a verdict, the same however they arrive, and with places that are in the text.
+//! Detection: any bytes have a verdict, the same however they arrive and whether they are skimmed or read closely, and
+//! with places that are in the text.
 
 use std::sync::LazyLock;
 
@@ -35,6 +36,7 @@ pub fn detect(data: &[u8]) {
             }
             assert_eq!(scan.finish(), whole, "in parts of at most {most}");
         }
+        closely(kind, context, data, &whole);
         escaped(kind, context, data, &whole);
         let spans: Vec<_> = whole.findings.iter().map(|it| it.span.clone()).collect();
         let _ = redact(data, &spans, "[withheld]");
@@ -42,6 +44,18 @@ pub fn detect(data: &[u8]) {
     for fired in trace(&PACK, context, data) {
         assert!(fired.start <= fired.end && fired.end as usize <= data.len());
     }
+}
+
+/// Skimming loses nothing.
+fn closely(kind: Kind, context: Context<'_>, data: &[u8], quick: &Verdict) {
+    let mut scan = Scan::close(&PACK, kind, context);
+    scan.feed(data);
+    let close = scan.finish();
+    assert!(quick.flagged || !close.flagged, "{quick:?}\n{close:?}");
+    if data.len() <= ONE_PIECE {
+        assert_eq!(quick.flagged, close.flagged, "{quick:?}\n{close:?}");
+    }
+    assert_eq!(quick.secrets, close.secrets);
 }
 
 fn within(verdict: &Verdict, length: usize) {
