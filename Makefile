@@ -37,7 +37,7 @@ wasm: setup ## build the filter: target/gatehold.wasm
 	$(STEP) 'filter'
 	@cargo build --locked --release --target wasm32-wasip1 -p gatehold-filter
 	@cp $(WASM_BUILT) $(WASM).part && mv $(WASM).part $(WASM)
-	@tests/setup/size.sh $(WASM) 2050000
+	@tests/setup/size.sh $(WASM) 2000000
 
 trap: setup
 	$(STEP) 'filter with a trap door, for the tests of worker reloads'

@@ -47,6 +47,11 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
+    /// Where items begin in a list, and how many they are.
+    pub(crate) fn range(&mut self) -> Option<(u16, u16)> {
+        Some((self.u16()?, self.u16()?))
+    }
+
     /// Bytes with their number before them.
     pub(crate) fn blob(&mut self) -> Option<&'a [u8]> {
         let count = self.u32()?;
@@ -100,6 +105,11 @@ impl Writer {
 
     pub(crate) fn u64(&mut self, value: u64) {
         self.raw(&value.to_le_bytes());
+    }
+
+    pub(crate) fn range(&mut self, first: u16, count: u16) {
+        self.u16(first);
+        self.u16(count);
     }
 
     /// What is longer than 4 GiB is cut, and then does not load.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::pack::Step;
+use crate::bytes::{Reader, Writer};
+use crate::pack::{NO_FEATURE, Step};
 
 /// Most words that a step goes ahead to be a near one. Nearly all are, and the few others would keep places alive
 /// for long.
@@ -59,6 +60,28 @@ pub(crate) struct On {
 impl On {
     /// In place of a place: nothing goes on from there, or nothing has to come before.
     pub(crate) const NOWHERE: u16 = u16::MAX;
+
+    fn write(&self, writer: &mut Writer) {
+        writer.u16(self.from);
+        writer.u16(self.to);
+        writer.u8(u8::from(self.near) | u8::from(self.far) << 1);
+        writer.u8(self.gap);
+        writer.u8(self.need);
+        writer.u16(self.feature);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let (from, to, distances) = (reader.u16()?, reader.u16()?, reader.u8()?);
+        Some(Self {
+            from,
+            to,
+            near: distances & 1 != 0,
+            far: distances & 2 != 0,
+            gap: reader.u8()?,
+            need: reader.u8()?,
+            feature: reader.u16()?,
+        })
+    }
 }
 
 /// How a place is reached: from where, by a word of which class, gap and flags. Where all that is equal, so is the
@@ -100,6 +123,56 @@ impl Follow {
             places: numbers.len(),
             reach,
         }
+    }
+
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        writer.list(&self.classes, |writer, class| {
+            writer.u64(class.near);
+            writer.u64(class.far);
+            writer.list(&class.groups, |writer, group| {
+                writer.u8(group.far.into());
+                writer.u16(u16::try_from(group.word).unwrap_or(u16::MAX));
+                writer.u64(group.mask);
+                writer.list(&group.steps, |writer, step| step.write(writer));
+            });
+            writer.list(&class.first, |writer, step| step.write(writer));
+        });
+        writer.u16(u16::try_from(self.places).unwrap_or(u16::MAX));
+        writer.u32(self.reach);
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            classes: reader.list(|reader| {
+                Some(Class {
+                    near: reader.u64()?,
+                    far: reader.u64()?,
+                    groups: reader.list(|reader| {
+                        Some(Group {
+                            far: reader.u8()? != 0,
+                            word: reader.u16()?.into(),
+                            mask: reader.u64()?,
+                            steps: reader.list(On::read)?,
+                        })
+                    })?,
+                    first: reader.list(On::read)?,
+                })
+            })?,
+            places: reader.u16()?.into(),
+            reach: reader.u32()?,
+        })
+    }
+
+    /// Whether there are so many classes, and no step leads to a feature beyond these.
+    pub(crate) fn is_sound(&self, classes: usize, features: usize) -> bool {
+        let steps = self.classes.iter().flat_map(|class| {
+            let later = class.groups.iter().flat_map(|group| &group.steps);
+            later.chain(&class.first)
+        });
+        let mut features = steps.map(|step| (step.feature, features));
+        self.classes.len() == classes
+            && self.reach < 1 << 16
+            && features.all(|(feature, most)| feature == NO_FEATURE || usize::from(feature) < most)
     }
 
     #[inline]

@@ -7,6 +7,9 @@ use crate::pack::Tag;
 /// Bits of the first look: most words are in no lexicon, and one bit says so.
 const BLOOM_BITS: u32 = 16;
 
+/// What a word that does not matter for skimming has in a pack.
+const NO_INFO: u16 = u16::MAX;
+
 /// An open hash table, with a bitmap before it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Lexicon {
@@ -14,6 +17,8 @@ pub(crate) struct Lexicon {
     /// A power of two; free ones have no tags.
     slots: Vec<Slot>,
     tags: Vec<Tag>,
+    /// A bitmap like the first, of the words that matter for skimming.
+    matter: Vec<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -21,6 +26,8 @@ struct Slot {
     hash: u64,
     first: u16,
     count: u16,
+    /// What it is for skimming, if anything.
+    info: Option<u16>,
 }
 
 impl Lexicon {
@@ -30,6 +37,7 @@ impl Lexicon {
             bloom: vec![0; 1 << (BLOOM_BITS - 6)],
             slots: vec![Slot::default(); size],
             tags: Vec::new(),
+            matter: vec![0; 1 << (BLOOM_BITS - 6)],
         };
         for (hash, tags) in words {
             let value = hash.value();
@@ -37,6 +45,7 @@ impl Lexicon {
                 hash: value,
                 first: u16::try_from(lexicon.tags.len()).unwrap_or(u16::MAX),
                 count: u16::try_from(tags.len()).unwrap_or(0),
+                info: None,
             };
             lexicon.tags.extend_from_slice(tags);
             lexicon.insert(slot);
@@ -73,91 +82,118 @@ impl Lexicon {
     /// What the word is; nothing for most.
     #[inline]
     pub(crate) fn tags(&self, hash: Hash) -> &[Tag] {
-        if self.may_know(hash) {
-            self.find(hash.value())
-        } else {
-            &[]
+        if !self.may_know(hash) {
+            return &[];
         }
+        self.find(hash).map_or(&[], |slot| self.tags_of(slot))
     }
 
     /// Whether the word may be something; it is not for most.
     #[inline]
     pub(crate) fn may_know(&self, hash: Hash) -> bool {
-        let (cell, bit) = Self::bit(hash.value());
-        self.bloom.get(cell).is_some_and(|word| word & bit != 0)
+        has(&self.bloom, hash)
     }
 
-    fn find(&self, value: u64) -> &[Tag] {
+    /// Whether the word may be something for skimming.
+    #[inline(always)]
+    pub(crate) fn may_matter(&self, hash: Hash) -> bool {
+        has(&self.matter, hash)
+    }
+
+    /// What the word is for skimming.
+    #[inline]
+    pub(crate) fn info(&self, hash: Hash) -> Option<u16> {
+        if !self.may_matter(hash) {
+            return None;
+        }
+        self.find(hash)?.info
+    }
+
+    /// Says what the word is for skimming.
+    pub(crate) fn note(&mut self, hash: Hash, info: u16) {
+        let Some(place) = self.place(hash) else {
+            return;
+        };
+        if let Some(slot) = self.slots.get_mut(place) {
+            slot.info = Some(info);
+        }
+        let (cell, bit) = Self::bit(hash.value());
+        if let Some(cell) = self.matter.get_mut(cell) {
+            *cell |= bit;
+        }
+    }
+
+    fn tags_of(&self, slot: &Slot) -> &[Tag] {
+        let first = usize::from(slot.first);
+        let tags = self.tags.get(first..first + usize::from(slot.count));
+        tags.unwrap_or_default()
+    }
+
+    fn find(&self, hash: Hash) -> Option<&Slot> {
+        self.slots.get(self.place(hash)?)
+    }
+
+    fn place(&self, hash: Hash) -> Option<usize> {
         let mask = self.slots.len().wrapping_sub(1);
         #[expect(clippy::cast_possible_truncation, reason = "masked to the table")]
-        let home = value as usize & mask;
+        let home = hash.value() as usize & mask;
         for step in 0..self.slots.len() {
-            match self.slots.get((home + step) & mask) {
+            let place = (home + step) & mask;
+            match self.slots.get(place) {
                 Some(slot) if slot.count > 0 => {
-                    if slot.hash == value {
-                        let first = usize::from(slot.first);
-                        let end = first + usize::from(slot.count);
-                        return self.tags.get(first..end).unwrap_or_default();
+                    if slot.hash == hash.value() {
+                        return Some(place);
                     }
                 }
                 _ => break,
             }
         }
-        &[]
+        None
     }
 
     /// Every word, by its hash, and what it is.
     pub(crate) fn words(&self) -> impl Iterator<Item = (Hash, &[Tag])> {
         let taken = self.slots.iter().filter(|slot| slot.count > 0);
-        taken.map(|slot| {
-            let first = usize::from(slot.first);
-            let tags = self.tags.get(first..first + usize::from(slot.count));
-            (Hash::of_value(slot.hash), tags.unwrap_or_default())
-        })
+        taken.map(|slot| (Hash::of_value(slot.hash), self.tags_of(slot)))
+    }
+
+    /// Whether all that words are is in bounds.
+    pub(crate) fn is_sound(&self, classes: u16) -> bool {
+        self.tags.iter().all(|tag| tag.class < classes)
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        Some(Self {
-            bloom: reader.list(Reader::u64)?,
-            slots: reader.list(|reader| {
-                Some(Slot {
-                    hash: reader.u64()?,
-                    first: reader.u16()?,
-                    count: reader.u16()?,
-                })
-            })?,
-            tags: reader.list(|reader| {
-                Some(Tag {
-                    class: reader.u16()?,
-                    need: reader.u8()?,
-                    before: reader.u8()?,
-                    after: reader.u8()?,
-                })
-            })?,
-        })
+        let words = reader.list(|reader| {
+            let hash = Hash::of_value(reader.u64()?);
+            let info = reader.u16()?;
+            Some((hash, info, reader.list(Tag::read)?))
+        })?;
+        let infos: Vec<_> = words.iter().map(|(hash, info, _)| (*hash, *info)).collect();
+        let words: Vec<_> = words
+            .into_iter()
+            .map(|(hash, _, tags)| (hash, tags))
+            .collect();
+        let mut lexicon = Self::build(&words);
+        for (hash, info) in infos {
+            if info != NO_INFO {
+                lexicon.note(hash, info);
+            }
+        }
+        Some(lexicon)
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {
-        writer.list(&self.bloom, |writer, cell| writer.u64(*cell));
-        writer.list(&self.slots, |writer, slot| {
+        let taken: Vec<&Slot> = self.slots.iter().filter(|slot| slot.count > 0).collect();
+        writer.list(&taken, |writer, slot| {
             writer.u64(slot.hash);
-            writer.u16(slot.first);
-            writer.u16(slot.count);
-        });
-        writer.list(&self.tags, |writer, tag| {
-            writer.u16(tag.class);
-            writer.u8(tag.need);
-            writer.u8(tag.before);
-            writer.u8(tag.after);
+            writer.u16(slot.info.unwrap_or(NO_INFO));
+            writer.list(self.tags_of(slot), |writer, tag| tag.write(writer));
         });
     }
+}
 
-    /// Whether every index is in bounds and a search ends soon.
-    pub(crate) fn is_sound(&self, classes: u16) -> bool {
-        let free = self.slots.iter().filter(|slot| slot.count == 0).count();
-        self.bloom.len() == 1 << (BLOOM_BITS - 6)
-            && self.slots.len().is_power_of_two()
-            && free * 2 >= self.slots.len()
-            && self.tags.iter().all(|tag| tag.class < classes)
-    }
+#[inline(always)]
+fn has(bloom: &[u64], hash: Hash) -> bool {
+    let (cell, bit) = Lexicon::bit(hash.value());
+    bloom.get(cell).is_some_and(|word| word & bit != 0)
 }

@@ -35,7 +35,7 @@ pub use fold::{Fold, FoldError, Folded};
 pub use hash::Hash;
 pub use kind::Kind;
 pub use pack::{Feature, Pack, PackError, Parts, Step, Tag};
-pub use redact::{redact, sentence};
+pub use redact::{merged, redact, sentence};
 pub use scan::{Context, Scan, scan, trace};
 pub use score::Fired;
 pub use secrets::patterns;

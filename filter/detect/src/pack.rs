@@ -23,14 +23,10 @@ pub struct Pack {
     pub(crate) windows: [u32; 3],
     pub(crate) lexicon: Lexicon,
     pub(crate) classes: u16,
-    /// By class: the steps of sequences that a word of the class can take.
-    pub(crate) steps: Vec<Vec<Step>>,
-    /// The same, as a scan goes through them.
+    /// The steps of sequences, as a close reading goes through them.
     pub(crate) follow: Follow,
     /// The same, for skimming.
     pub(crate) skim: Table,
-    /// Places of all sequences.
-    pub(crate) states: u32,
     pub(crate) features: Vec<Feature>,
     /// By kind: the sum that flags, in thousandths of log odds.
     pub(crate) thresholds: [i32; 3],
@@ -38,8 +34,6 @@ pub struct Pack {
     pub(crate) fold: Fold,
     /// The user's rules; see `user`.
     pub(crate) user: Rules,
-    /// By class: how many of a hundred thousand words are of it.
-    frequency: Vec<u32>,
     pub(crate) spare: Spare,
 }
 
@@ -71,7 +65,7 @@ pub struct Feature {
 }
 
 /// What a word of the lexicon is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tag {
     /// Class.
     pub class: u16,
@@ -81,6 +75,24 @@ pub struct Tag {
     pub before: u8,
     /// The symbol that must stand right after it, or 0.
     pub after: u8,
+}
+
+impl Tag {
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        writer.u16(self.class);
+        for byte in [self.need, self.before, self.after] {
+            writer.u8(byte);
+        }
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            class: reader.u16()?,
+            need: reader.u8()?,
+            before: reader.u8()?,
+            after: reader.u8()?,
+        })
+    }
 }
 
 /// What a pack is made of.
@@ -130,24 +142,34 @@ impl Pack {
     /// Something points outside.
     pub fn assemble(mut parts: Parts) -> Result<Self, PackError> {
         prune(&mut parts);
+        let states = parts.states;
+        let known = |step: &Step| {
+            u32::from(step.state) < states
+                && (step.gap == Step::FIRST || step.state > 0)
+                && (step.feature == NO_FEATURE || usize::from(step.feature) < parts.features.len())
+        };
+        if states > 1 << 16 || !parts.steps.iter().flatten().all(known) {
+            return Err(PackError::Damaged("steps"));
+        }
+        if parts.steps.len() != usize::from(parts.classes) {
+            return Err(PackError::Damaged("classes"));
+        }
+        let mut lexicon = Lexicon::build(&parts.lexicon);
+        let (steps, features) = (&parts.steps, &parts.features);
         let pack = Self {
+            skim: Table::new(steps, states, &mut lexicon, features, &parts.frequency),
+            follow: Follow::new(steps, states),
             name: parts.name,
             windows: parts.windows,
-            lexicon: Lexicon::build(&parts.lexicon),
+            lexicon,
             classes: parts.classes,
-            follow: Follow::new(&parts.steps, parts.states),
-            steps: parts.steps,
-            states: parts.states,
             features: parts.features,
             thresholds: parts.thresholds,
             fold: parts.fold,
             user: Rules::load(&parts.user)?,
-            skim: Table::default(),
-            frequency: parts.frequency,
             spare: Spare::default(),
         };
         pack.check()?;
-        let pack = pack.with_skim();
         Ok(pack)
     }
 
@@ -165,19 +187,12 @@ impl Pack {
         if format != FORMAT {
             return Err(PackError::Format(format, FORMAT));
         }
-        let mut pack = Self::read(&mut reader).ok_or(PackError::Damaged("tables"))?;
+        let pack = Self::read(&mut reader).ok_or(PackError::Damaged("tables"))?;
         if !reader.is_empty() {
             return Err(PackError::Damaged("end"));
         }
         pack.check()?;
-        pack.follow = Follow::new(&pack.steps, pack.states);
-        Ok(pack.with_skim())
-    }
-
-    fn with_skim(self) -> Self {
-        let (lexicon, features) = (&self.lexicon, &self.features);
-        let skim = Table::new(&self.steps, self.states, lexicon, features, &self.frequency);
-        Self { skim, ..self }
+        Ok(pack)
     }
 
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
@@ -186,19 +201,8 @@ impl Pack {
             windows: [reader.u32()?, reader.u32()?, reader.u32()?],
             lexicon: Lexicon::read(reader)?,
             classes: reader.u16()?,
-            steps: reader.list(|reader| {
-                reader.list(|reader| {
-                    Some(Step {
-                        state: reader.u16()?,
-                        gap: reader.u8()?,
-                        need: reader.u8()?,
-                        feature: reader.u16()?,
-                    })
-                })
-            })?,
-            follow: Follow::default(),
-            skim: Table::default(),
-            states: reader.u32()?,
+            follow: Follow::read(reader)?,
+            skim: Table::read(reader)?,
             features: reader.list(|reader| {
                 Some(Feature {
                     name: reader.text()?,
@@ -208,7 +212,6 @@ impl Pack {
             thresholds: [reader.i32()?, reader.i32()?, reader.i32()?],
             fold: Fold::load(reader.blob()?).ok()?,
             user: Rules::load(reader.blob()?).ok()?,
-            frequency: reader.list(Reader::u32)?,
             spare: Spare::default(),
         })
     }
@@ -222,15 +225,8 @@ impl Pack {
         self.windows.iter().for_each(|words| writer.u32(*words));
         self.lexicon.write(&mut writer);
         writer.u16(self.classes);
-        writer.list(&self.steps, |writer, steps| {
-            writer.list(steps, |writer, step| {
-                writer.u16(step.state);
-                writer.u8(step.gap);
-                writer.u8(step.need);
-                writer.u16(step.feature);
-            });
-        });
-        writer.u32(self.states);
+        self.follow.write(&mut writer);
+        self.skim.write(&mut writer);
         writer.list(&self.features, |writer, feature| {
             writer.text(&feature.name);
             feature
@@ -241,7 +237,6 @@ impl Pack {
         self.thresholds.iter().for_each(|sum| writer.i32(*sum));
         writer.blob(&self.fold.to_bytes());
         writer.blob(&self.user.to_bytes());
-        writer.list(&self.frequency, |writer, words| writer.u32(*words));
         writer.finish()
     }
 
@@ -290,7 +285,6 @@ impl Pack {
     fn check(&self) -> Result<(), PackError> {
         let classes = usize::from(self.classes);
         let features = self.features.len();
-        let known = |feature: u16| feature == NO_FEATURE || usize::from(feature) < features;
         if self
             .windows
             .iter()
@@ -298,19 +292,11 @@ impl Pack {
         {
             return Err(PackError::Damaged("windows"));
         }
-        if self.steps.len() != classes || self.states > 1 << 16 {
-            return Err(PackError::Damaged("classes"));
+        if !self.follow.is_sound(classes, features) {
+            return Err(PackError::Damaged("steps"));
         }
         if features >= usize::from(NO_FEATURE) {
             return Err(PackError::Damaged("features"));
-        }
-        let fits = |step: &Step| {
-            u32::from(step.state) < self.states
-                && (step.gap == Step::FIRST || step.state > 0)
-                && known(step.feature)
-        };
-        if !self.steps.iter().flatten().all(fits) {
-            return Err(PackError::Damaged("steps"));
         }
         if !self.lexicon.is_sound(self.classes) {
             return Err(PackError::Damaged("lexicon"));

@@ -163,8 +163,7 @@ impl<'p> Scan<'p> {
         let sum = sum.saturating_add(more);
         let threshold = self.pack.threshold(self.kind);
         findings.extend_from_slice(&self.findings);
-        findings.sort_by(|a, b| b.weight.total_cmp(&a.weight));
-        findings.truncate(MAX_FINDINGS);
+        weightiest(&mut findings);
         let mut secrets = self.secrets.found();
         secrets.extend_from_slice(&self.disguised);
         secrets.extend(of_rules);
@@ -304,8 +303,7 @@ impl<'p> Scan<'p> {
                 span,
             });
         }
-        findings.sort_by(|a, b| b.weight.total_cmp(&a.weight));
-        findings.truncate(MAX_FINDINGS);
+        weightiest(&mut findings);
         findings
     }
 }
@@ -371,6 +369,13 @@ pub fn trace(pack: &Pack, context: Context<'_>, text: &[u8]) -> Vec<Fired> {
         rest = others;
     }
     matcher.into_trace()
+}
+
+/// Leaves the weightiest findings, these first.
+#[inline(never)]
+fn weightiest(findings: &mut Vec<Finding>) {
+    findings.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    findings.truncate(MAX_FINDINGS);
 }
 
 /// 0.5 at the threshold, so that scores of all kinds read alike.

@@ -5,22 +5,26 @@ use std::ops::Range;
 /// What was found: in order, without overlaps, within the text.
 pub(super) struct Spans(Vec<Range<usize>>);
 
+/// The ranges in order, those that overlap or touch made one.
+#[inline(never)]
+pub fn merged(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    spans.sort_by_key(|span| span.start);
+    let mut merged: Vec<Range<usize>> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match merged.last_mut() {
+            Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
+            _ => merged.push(span),
+        }
+    }
+    merged
+}
+
 impl Spans {
     pub(super) fn new(spans: &[Range<usize>], length: usize) -> Self {
-        let mut sorted: Vec<_> = spans
-            .iter()
-            .map(|span| span.start..span.end.min(length))
-            .filter(|span| span.start < span.end)
-            .collect();
-        sorted.sort_by_key(|span| span.start);
-        let mut merged: Vec<Range<usize>> = Vec::with_capacity(sorted.len());
-        for span in sorted {
-            match merged.last_mut() {
-                Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
-                _ => merged.push(span),
-            }
-        }
-        Self(merged)
+        let within = spans.iter().map(|span| span.start..span.end.min(length));
+        Self(merged(
+            within.filter(|span| span.start < span.end).collect(),
+        ))
     }
 
     pub(super) fn len(&self) -> usize {

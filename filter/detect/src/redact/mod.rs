@@ -7,6 +7,7 @@ mod shape;
 mod text;
 mod walk;
 
+pub use edits::merged;
 use std::ops::Range;
 
 use edits::{Edits, Spans};

@@ -4,6 +4,7 @@
 //! what it does not see. So what it adds up is never less than what a close reading does, and a text in which it comes
 //! to little has nothing to be read closely for. Whatever is written as something else is read closely.
 
+mod compile;
 mod odd;
 mod read;
 mod table;

@@ -125,7 +125,7 @@ impl Skim<'_> {
         if Secrets::may_look(last, next, flags) {
             secrets.look(text, start, end, flags);
         }
-        if self.pack.skim.words.may_know(hash)
+        if self.pack.lexicon.may_matter(hash)
             || matches!(next, b'`' | b'\'' | b'@')
             || self.tool_bits & tool_bit(hash) != 0
         {
@@ -137,7 +137,7 @@ impl Skim<'_> {
     #[inline(never)]
     fn known(&mut self, text: &[u8], start: usize, end: usize, flags: u8, hash: Hash) {
         let pack = self.pack;
-        let info = pack.skim.info_of(hash);
+        let info = pack.skim.info_of(&pack.lexicon, hash);
         let before = start.checked_sub(1).and_then(|at| text.get(at)).copied();
         let before = before.unwrap_or(0);
         let after = text.get(end).copied().unwrap_or(0);

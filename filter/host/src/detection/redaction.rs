@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use gatehold_detect::{Context, Kind, Verdict, redact, sentence};
+use gatehold_detect::{Context, Kind, Verdict, merged, redact, sentence};
 
 use crate::detection::detectors::Detectors;
 use crate::detection::envelope::veiled;
-use crate::detection::strings::{line, merged, touched};
+use crate::detection::strings::{line, touched};
 
 /// What stands in the place of what was taken out.
 pub const MARK: &str = "[withheld by Gatehold]";

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use gatehold_detect::merged;
+
 /// What stands between the quotes of each JSON string that one of `spans` touches, in order; names of members are
 /// left out. A text that is no JSON object, array or string is one string as a whole.
 pub(super) fn touched(text: &[u8], spans: &[Range<usize>]) -> Vec<Range<usize>> {
@@ -82,19 +84,6 @@ fn is_name(text: &[u8], end: usize) -> bool {
     let after = text.iter().skip(end.saturating_add(1));
     let mut after = after.filter(|byte| !byte.is_ascii_whitespace());
     after.next() == Some(&b':')
-}
-
-/// In order, and none of them overlapping another.
-pub(super) fn merged(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
-    spans.sort_by_key(|span| span.start);
-    let mut merged: Vec<Range<usize>> = Vec::with_capacity(spans.len());
-    for span in spans {
-        match merged.last_mut() {
-            Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
-            _ => merged.push(span),
-        }
-    }
-    merged
 }
 
 /// The line of `string`, which lies in `text`, that `span` stands in: from a line break to the next, be it

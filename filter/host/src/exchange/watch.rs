@@ -5,7 +5,7 @@ mod definitions;
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use gatehold_detect::{Context, Kind, Secret};
+use gatehold_detect::{Context, Kind, Secret, merged};
 use gatehold_engine::Approval;
 use gatehold_mcp::list::{self, ListError};
 use gatehold_mcp::reply::{error_body, tool_error_body};
@@ -195,7 +195,7 @@ impl Allowed {
             let entries = list::entries(*kind, message, &limits)?;
             spans.extend(entries.into_iter().map(|(_, entry)| span(message, entry)));
         }
-        spans.sort_by_key(|span| span.start);
+        let spans = merged(spans);
         let mut beside = Vec::new();
         let mut from = 0;
         for span in spans {

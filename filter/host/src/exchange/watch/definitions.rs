@@ -79,8 +79,11 @@ impl Allowed {
             }
         }
         // Of two with one name, one that is withheld counts.
-        listed.sort_by_key(|(_, seen)| seen.is_some());
-        self.watch.listed.extend(listed);
+        let (withheld_last, clean): (Vec<_>, Vec<_>) =
+            listed.into_iter().partition(|(_, seen)| seen.is_some());
+        self.watch
+            .listed
+            .extend(clean.into_iter().chain(withheld_last));
         Ok((withheld, spliced(message, &edits)))
     }
 }
