@@ -68,6 +68,8 @@ pub(crate) struct Skim<'p> {
     word: Range<usize>,
     /// Up to here in the piece a word that is more than that was looked at.
     joined: usize,
+    /// The position around which all is read closely already.
+    close: u32,
     /// Whether letters were written as escapes.
     escapes: bool,
 }
@@ -101,6 +103,7 @@ impl<'p> Skim<'p> {
             decoded: 0,
             word: 0..0,
             joined: 0,
+            close: u32::MAX,
             escapes: false,
         };
         skim.last.resize(usize::from(pack.classes), 0);
@@ -126,6 +129,7 @@ impl<'p> Skim<'p> {
         self.decoded = 0;
         self.word = 0..0;
         self.joined = 0;
+        self.close = u32::MAX;
         self.escapes = false;
         self.row.reset();
         self.read(text, secrets);
@@ -146,6 +150,9 @@ impl<'p> Skim<'p> {
 
     /// What is here is to be read closely, with all that it may have to do with.
     fn closely(&mut self) {
+        if std::mem::replace(&mut self.close, self.position) == self.position {
+            return;
+        }
         let reach = self.zones.reach();
         self.zones
             .open(self.position.saturating_sub(reach), self.position + reach);

@@ -47,6 +47,9 @@ impl Skim<'_> {
             Seen::Letter => {
                 self.escapes |= rest.first() == Some(&b'\\');
                 self.closely();
+                // Other scripts go on for long, and all of it is read closely.
+                let same = rest.iter().skip(length).take_while(|byte| **byte >= 128);
+                return end + same.count();
             }
             Seen::Accent => self.join(text, at),
             Seen::Apostrophe => {
