@@ -53,6 +53,8 @@ pub(crate) struct Skim<'p> {
     /// What may have fired; made, or made new, when something does.
     score: Option<Score>,
     scored: bool,
+    /// Words over which features add up.
+    window: u32,
     zones: Zones,
     tools: Vec<Hash>,
     /// A bit for each tool's hash.
@@ -94,7 +96,11 @@ impl<'p> Skim<'p> {
             turn: left.position + SPAN,
             score: left.score.take(),
             scored: false,
-            zones: Zones::new(window + SPAN, std::mem::take(&mut left.trail)),
+            window,
+            zones: Zones::new(
+                window + SPAN + pack.skim.ahead,
+                std::mem::take(&mut left.trail),
+            ),
             tools: tools.to_vec(),
             tool_bits: tools.iter().fold(0, |bits, tool| bits | tool_bit(*tool)),
             row: Row::default(),
@@ -257,12 +263,16 @@ impl<'p> Skim<'p> {
             },
         );
         if sum >= self.enough {
-            let window = self.zones.reach() - SPAN;
-            let window = position.saturating_sub(window + pack.skim.back);
+            let until = position + pack.skim.ahead;
+            // What fires later goes back less far, so that a zone under way begins early enough.
+            if self.zones.goes_on(until) {
+                return;
+            }
+            let window = position.saturating_sub(self.window + pack.skim.back);
             let from = score
                 .oldest_start()
                 .map_or(window, |start| start.min(window));
-            self.zones.open(from, position + pack.skim.ahead);
+            self.zones.open(from, until);
         }
     }
 }

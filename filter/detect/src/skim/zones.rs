@@ -73,6 +73,15 @@ impl Zones {
         }
     }
 
+    /// Lets the zone under way go on up to the position. Whether there is one.
+    #[inline]
+    pub(super) fn goes_on(&mut self, until: u32) -> bool {
+        if let Some((_, end)) = &mut self.open {
+            *end = (*end).max(until);
+        }
+        self.open.is_some()
+    }
+
     /// What stands between the positions is to be read.
     #[inline(never)]
     pub(super) fn open(&mut self, from: u32, until: u32) {
