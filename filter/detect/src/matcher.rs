@@ -17,9 +17,6 @@ use crate::words::{self, Sink, Word};
 use crate::{Kind, Pack, flag, shape};
 use decoded::Views;
 
-/// Words after which nothing has to do with what was before: more than a window or a sequence has.
-const FAR: u32 = 1 << 17;
-
 /// Where a sequence was last.
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
@@ -114,7 +111,11 @@ impl<'p> Matcher<'p> {
 
     /// What comes next stands far behind what was read.
     pub(crate) fn skip(&mut self) {
-        self.position = self.position.saturating_add(FAR);
+        // Behind every window and every sequence.
+        let window = self.pack.windows.iter().copied().max().unwrap_or(0);
+        self.position = self
+            .position
+            .saturating_add(window + 2 * u32::from(u8::MAX));
         self.live.advance(self.position.saturating_add(1));
         self.last_end = usize::MAX;
         self.views.begin_piece();

@@ -86,6 +86,11 @@ impl Score {
         self.sum
     }
 
+    /// Whether there is no more room: what fires now pushes out what fired first.
+    pub(crate) fn is_full(&self) -> bool {
+        self.recent.len() >= MAX_FIRED
+    }
+
     /// The smallest start of what is in the window.
     pub(crate) fn oldest_start(&self) -> Option<u32> {
         self.recent.iter().map(|it| it.start).min()

@@ -62,10 +62,11 @@ pub(crate) struct Skim<'p> {
     row: Row,
     /// Bytes before this piece.
     base: usize,
-    /// Up to here in the piece words are part of an address.
-    address: usize,
-    /// Up to here in the piece a run was decoded.
-    decoded: usize,
+    /// Up to here in the piece words may be no words for a close reading: part of an address, of something that is
+    /// decoded, or of a word that is more than plain ASCII. They are looked at, but not counted.
+    told: usize,
+    /// Where the word stands that follows the `@` behind the last one.
+    mail: usize,
     /// The last word in plain ASCII, in the piece.
     word: Range<usize>,
     /// Up to here in the piece a word that is more than that was looked at.
@@ -105,8 +106,8 @@ impl<'p> Skim<'p> {
             tool_bits: tools.iter().fold(0, |bits, tool| bits | tool_bit(*tool)),
             row: Row::default(),
             base: 0,
-            address: 0,
-            decoded: 0,
+            told: 0,
+            mail: usize::MAX,
             word: 0..0,
             joined: 0,
             close: u32::MAX,
@@ -131,8 +132,8 @@ impl<'p> Skim<'p> {
     /// the whole input; the same until the next piece.
     pub(crate) fn piece(&mut self, text: &[u8], secrets: &mut Secrets<'_>) -> &[Range<usize>] {
         self.zones.begin();
-        self.address = 0;
-        self.decoded = 0;
+        self.told = 0;
+        self.mail = usize::MAX;
         self.word = 0..0;
         self.joined = 0;
         self.close = u32::MAX;
@@ -140,8 +141,7 @@ impl<'p> Skim<'p> {
         self.row.reset();
         self.read(text, secrets);
         self.base += text.len();
-        let alive = self.live != NOTHING || self.scored;
-        self.zones.end(self.position, self.base, alive)
+        self.zones.end(self.position, self.base)
     }
 
     /// Whether letters of the last piece were written as escapes.
@@ -262,7 +262,10 @@ impl<'p> Skim<'p> {
                 end: position,
             },
         );
-        if sum >= self.enough {
+        if score.is_full() {
+            // Some of what is in the window may have been let go.
+            self.closely();
+        } else if sum >= self.enough {
             let until = position + pack.skim.ahead;
             // What fires later goes back less far, so that a zone under way begins early enough.
             if self.zones.goes_on(until) {

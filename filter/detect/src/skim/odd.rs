@@ -1,9 +1,9 @@
 //! What may be written as something else: what reads as letters is read closely.
 
 use super::Skim;
-use crate::Folded;
 use crate::words::escapes::{self, HIDDEN};
 use crate::words::{MAX_WORD, is_styled};
+use crate::{Folded, shape};
 
 /// What stands there.
 enum Seen {
@@ -13,6 +13,8 @@ enum Seen {
     Accent,
     /// What stands inside words without ending them.
     Apostrophe,
+    /// A sign that quotes words.
+    Quote,
     /// A character that nobody sees.
     Invisible,
     /// What separates words.
@@ -27,7 +29,10 @@ impl Skim<'_> {
         match rest.first() {
             Some(b':') => {
                 if rest.starts_with(b"://") {
-                    self.address(at + 3 + escapes::address(rest.get(3..).unwrap_or_default()));
+                    self.address(
+                        at,
+                        at + 3 + escapes::address(rest.get(3..).unwrap_or_default()),
+                    );
                 }
                 return at + 1;
             }
@@ -44,6 +49,7 @@ impl Skim<'_> {
         let end = at + length;
         match seen {
             Seen::Sign => {}
+            Seen::Quote => self.quoted(at),
             Seen::Letter => {
                 self.escapes |= rest.first() == Some(&b'\\');
                 self.closely();
@@ -55,6 +61,8 @@ impl Skim<'_> {
             Seen::Apostrophe => {
                 if self.word.end == at && goes_on(text, end) {
                     self.join(text, at);
+                } else {
+                    self.quoted(at);
                 }
             }
             Seen::Invisible => {
@@ -88,15 +96,25 @@ impl Skim<'_> {
             return (Seen::Sign, None, 1);
         };
         (
-            character.map_or(Seen::Sign, |it| self.character(it)),
+            // Bytes that are no text are left out of words.
+            character.map_or(Seen::Invisible, |it| self.character(it)),
             character,
             length,
         )
     }
 
+    /// A sign that quotes, behind a word: it may have been quoted.
+    fn quoted(&mut self, at: usize) {
+        if self.word.end == at || self.joined == at {
+            self.met(shape::QUOTED, 0);
+        }
+    }
+
     fn character(&self, character: char) -> Seen {
-        if character == '\'' {
-            return Seen::Apostrophe;
+        match character {
+            '\'' => return Seen::Apostrophe,
+            '`' => return Seen::Quote,
+            _ => {}
         }
         if character.is_ascii() {
             let letter = character.is_ascii_alphanumeric() || character == '_';
@@ -106,6 +124,7 @@ impl Skim<'_> {
             Folded::Separator => Seen::Sign,
             Folded::Invisible => Seen::Invisible,
             Folded::Text { plain: "'", .. } => Seen::Apostrophe,
+            Folded::Text { plain: "`", .. } => Seen::Quote,
             Folded::Text { plain, .. } => {
                 let letters = plain.bytes().filter(|byte| is_letter(*byte)).count();
                 match letters {
@@ -130,18 +149,12 @@ impl Skim<'_> {
         };
         let mut word = Folding::new();
         let mut end = left;
-        // Words that are counted one by one here, but are one for a close reading.
-        let mut counted = 0_u32;
-        let mut within = false;
         while let Some(rest) = text.get(end..).filter(|rest| !rest.is_empty()) {
             if let Some(byte) = rest.first().filter(|byte| is_letter(**byte)) {
                 word.push(*byte);
-                counted += u32::from(!within);
-                within = true;
                 end += 1;
                 continue;
             }
-            within = false;
             let (seen, character, length) = self.seen(rest);
             match (seen, character.map(|it| self.pack.fold.get(it))) {
                 (Seen::Accent, Some(Folded::Text { plain, .. })) => {
@@ -162,16 +175,15 @@ impl Skim<'_> {
             end += length;
         }
         self.joined = end;
-        let counts = at >= self.address;
-        if left == at && counts {
+        self.row.reset();
+        // What is before the place was counted, and what is behind it will not be.
+        if left == at && at >= self.told {
             self.advance(1);
         }
-        if let Some(letters) = word.letters() {
-            self.folded(text, left, end, letters);
-        }
-        if counts {
-            let ahead = counted.saturating_sub(u32::from(left < at));
-            self.position = self.position.saturating_sub(ahead);
+        self.told = self.told.max(end);
+        match word.letters() {
+            Some(letters) => self.folded(text, left..end, letters),
+            None => self.closely(),
         }
     }
 }
@@ -181,8 +193,8 @@ fn goes_on(text: &[u8], end: usize) -> bool {
     text.get(end).is_some_and(u8::is_ascii_alphabetic)
 }
 
-/// A word as it is folded, as far as words are looked at.
-pub(super) struct Folding {
+/// A word without accents and apostrophes, as far as words are looked at.
+struct Folding {
     letters: [u8; MAX_WORD as usize],
     count: usize,
 }
@@ -195,16 +207,16 @@ impl Folding {
         }
     }
 
-    pub(super) fn push(&mut self, byte: u8) {
+    fn push(&mut self, byte: u8) {
         if let Some(place) = self.letters.get_mut(self.count) {
-            *place = byte.to_ascii_lowercase();
+            *place = byte;
         }
         self.count += 1;
     }
 
     /// Nothing for a word that is too long.
-    pub(super) fn letters(&self) -> Option<&[u8]> {
-        self.letters.get(..self.count)
+    fn letters(&mut self) -> Option<&mut [u8]> {
+        self.letters.get_mut(..self.count)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The loop over plain text.
 
+use std::ops::Range;
+
 use super::table::Info;
 use super::{Skim, tool_bit};
 use crate::flag::{CAMEL, DIGIT, LOWER, UNDERSCORE, UPPER};
@@ -7,7 +9,7 @@ use crate::hash::Hash;
 use crate::pack::Tag;
 use crate::secrets::Secrets;
 use crate::shape;
-use crate::views;
+use crate::views::{self, View};
 use crate::words::{BLOCK, Masks, odd_bytes};
 
 impl Skim<'_> {
@@ -112,7 +114,7 @@ impl Skim<'_> {
     ) {
         let length = end - start;
         self.word = start..end;
-        if start >= self.address {
+        if start >= self.told {
             self.advance(1);
         }
         if flags != LOWER || length == 1 {
@@ -127,6 +129,7 @@ impl Skim<'_> {
         }
         if self.pack.lexicon.may_matter(hash)
             || matches!(next, b'`' | b'\'' | b'@')
+            || start == self.mail
             || self.tool_bits & tool_bit(hash) != 0
         {
             self.known(text, start, end, flags, hash);
@@ -148,6 +151,10 @@ impl Skim<'_> {
             self.met(shape::QUOTED, flags);
         }
         if after == b'@' {
+            self.mail = end + 1;
+            self.met(shape::EMAIL, flags);
+        }
+        if start == self.mail {
             self.met(shape::EMAIL, flags);
         }
         if self.tools.contains(&hash) {
@@ -188,7 +195,7 @@ impl Skim<'_> {
     }
 
     /// Something that is of one class.
-    fn met(&mut self, class: u16, flags: u8) {
+    pub(super) fn met(&mut self, class: u16, flags: u8) {
         self.completes(class, flags);
         self.was(class);
     }
@@ -196,7 +203,38 @@ impl Skim<'_> {
     /// A word that is not just of small letters.
     #[inline(never)]
     fn shaped(&mut self, text: &[u8], start: usize, end: usize, flags: u8) {
-        let length = end - start;
+        self.shapes(end - start, flags);
+        if start < self.told {
+            return;
+        }
+        let mut budget = usize::MAX;
+        if let Some(start) = self.row.push(start, end, flags & DIGIT != 0)
+            && let Some(view) = views::row(text, start, &mut budget)
+        {
+            self.decoded(&view);
+        }
+        let coded = flags & (DIGIT | CAMEL) != 0;
+        if coded && end - start >= views::MIN_BLOB as usize && start >= self.told {
+            // A close reading may or may not look back behind what was told.
+            let from = [self.told, 0];
+            let beside = start - self.told < views::BEFORE;
+            for from in from.into_iter().skip(usize::from(!beside)) {
+                if let Some(view) = views::blob(text, from, start, &mut budget) {
+                    self.decoded(&view);
+                }
+            }
+        }
+    }
+
+    /// Something stands there that a close reading decodes.
+    fn decoded(&mut self, view: &View) {
+        self.told = self.told.max(view.span.end);
+        self.row.reset();
+        self.closely();
+    }
+
+    /// What a word is like that is not just of small letters.
+    fn shapes(&mut self, length: usize, flags: u8) {
         let is = |flag: u8| flags & flag != 0;
         if is(UPPER) && !is(DIGIT) && length >= 3 {
             self.met(shape::SHOUT, flags);
@@ -207,35 +245,28 @@ impl Skim<'_> {
         if is(DIGIT) && !is(LOWER | UPPER | CAMEL) && length >= 6 {
             self.met(shape::NUMBER, flags);
         }
-        let digits = flags & DIGIT != 0;
-        let mut budget = usize::MAX;
-        if let Some(start) = self.row.push(start, end, digits)
-            && views::row(text, start, &mut budget).is_some()
-        {
-            self.closely();
-        }
-        let coded = flags & (DIGIT | CAMEL) != 0;
-        if coded
-            && end - start >= views::MIN_BLOB as usize
-            && start >= self.decoded
-            && let Some(view) = views::blob(text, 0, start, &mut budget)
-        {
-            self.decoded = view.span.end;
-            self.closely();
-        }
     }
 
-    /// An address begins: its words are one for a close reading.
-    pub(super) fn address(&mut self, end: usize) {
-        self.advance(1);
-        self.address = end;
+    /// An address stands there: its words are one for a close reading.
+    pub(super) fn address(&mut self, at: usize, end: usize) {
+        if at >= self.told {
+            self.advance(1);
+        }
+        self.row.reset();
+        self.told = self.told.max(end);
         self.met(shape::URL, 0);
         self.met(shape::URL_DATA, 0);
     }
 
     /// A word that reads as these letters.
-    pub(super) fn folded(&mut self, text: &[u8], start: usize, end: usize, letters: &[u8]) {
-        self.known(text, start, end, flags(letters), Hash::of(letters));
+    pub(super) fn folded(&mut self, text: &[u8], place: Range<usize>, letters: &mut [u8]) {
+        let flags = flags(letters);
+        self.shapes(letters.len(), flags);
+        if letters.len() >= views::MIN_BLOB as usize && flags & (DIGIT | CAMEL) != 0 {
+            self.closely();
+        }
+        letters.make_ascii_lowercase();
+        self.known(text, place.start, place.end, flags, Hash::of(letters));
     }
 }
 

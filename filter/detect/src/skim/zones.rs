@@ -7,6 +7,9 @@ const STRIDE: usize = 128;
 /// Most bytes that are kept of what was skimmed, so that they can be read closely later.
 const KEPT: usize = 16 << 10;
 
+/// Words before the first that matters.
+const BEFORE: u32 = 4;
+
 /// Places in a text, and what of it is to be read closely.
 #[derive(Debug)]
 pub(super) struct Zones {
@@ -85,6 +88,8 @@ impl Zones {
     /// What stands between the positions is to be read.
     #[inline(never)]
     pub(super) fn open(&mut self, from: u32, until: u32) {
+        // The word before says whether the first begins a sentence.
+        let from = from.saturating_sub(BEFORE);
         let later = self.trail.partition_point(|(position, _)| *position < from);
         let place = later.checked_sub(1).and_then(|at| self.trail.get(at));
         let start = place.or(self.trail.first()).map_or(0, |(_, at)| *at);
@@ -94,19 +99,17 @@ impl Zones {
         });
     }
 
-    /// The piece ends there; `alive` says whether something in it may have to do with what comes.
-    pub(super) fn end(&mut self, position: u32, at: usize, alive: bool) -> &[Range<usize>] {
-        let from = position.saturating_sub(self.reach);
+    /// The piece ends there.
+    pub(super) fn end(&mut self, position: u32, at: usize) -> &[Range<usize>] {
+        let from = position.saturating_sub(self.reach + BEFORE);
         let later = self.trail.partition_point(|(position, _)| *position < from);
         self.trail.drain(..later.saturating_sub(1));
         let begins = self.trail.first().map_or(at, |(_, at)| *at);
         if self.always {
             self.done.push(0..at);
         } else if at - begins > KEPT {
-            // Few words in many bytes: what cannot be kept is read now, if it may matter.
-            if alive {
-                self.open(from, position);
-            }
+            // Few words in many bytes: what cannot be kept is read now.
+            self.open(from, position);
             self.trail.clear();
             self.trail.push((position, at));
         }

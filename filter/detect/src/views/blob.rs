@@ -10,7 +10,7 @@ use super::{PIECE, View, is_readable};
 /// Characters from which on a word is looked at.
 pub(crate) const MIN_BLOB: u32 = 16;
 /// Bytes before the word that may belong to it.
-const BEFORE: usize = 64;
+pub(crate) const BEFORE: usize = 64;
 /// Bytes of a run in which it is judged.
 const EXTENT: usize = 512;
 /// Decoded bytes by which a run is judged, at several places.

@@ -13,7 +13,7 @@ mod tests;
 
 use std::ops::Range;
 
-pub(crate) use blob::{MIN_BLOB, blob};
+pub(crate) use blob::{BEFORE, MIN_BLOB, blob};
 pub(crate) use row::{Row, row};
 pub(crate) use turned::{Turn, turned};
 
