@@ -445,3 +445,21 @@ fn a_secret_that_is_written_as_something_else_is_told_where_it_stands() {
     let text = format!("{{\"note\":\"the key {escaped} is new\"}}");
     told(&text, 17..17 + escaped.len());
 }
+
+#[test]
+fn secrets_whose_letters_or_signs_are_written_as_escapes() {
+    let token = format!("glpat-{}", random(ALNUM, 20));
+    let plain = format!("{{\"token\":\"{token}\"}}");
+    assert_eq!(secrets(&plain).len(), 1);
+    for (character, escape) in [("-", "\\u002d"), ("g", "\\u0067")] {
+        let escaped = plain.replacen(character, escape, 1);
+        let found = secrets(&escaped);
+        let told = |secret: &Secret| escaped[secret.span.clone()].contains(&token[8..]);
+        let whole = found.iter().filter(|it| it.pattern == "gitlab-token");
+        assert_eq!(
+            whole.filter(|it| told(it)).count(),
+            1,
+            "{escaped} {found:?}"
+        );
+    }
+}

@@ -73,7 +73,7 @@ pub(crate) struct Skim<'p> {
     joined: usize,
     /// The position around which all is read closely already.
     close: u32,
-    /// Whether letters were written as escapes.
+    /// Whether letters or signs were written as escapes.
     escapes: bool,
 }
 
@@ -144,7 +144,7 @@ impl<'p> Skim<'p> {
         self.zones.end(self.position, self.base)
     }
 
-    /// Whether letters of the last piece were written as escapes.
+    /// Whether letters or signs of the last piece were written as escapes.
     pub(crate) fn met_escapes(&self) -> bool {
         self.escapes
     }

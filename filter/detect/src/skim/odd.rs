@@ -45,13 +45,15 @@ impl Skim<'_> {
             }
             _ => {}
         }
-        let (seen, _, length) = self.seen(rest);
+        let (seen, character, length) = self.seen(rest);
         let end = at + length;
+        // Secrets have signs too, which `\u002d` spells.
+        let spelled = character.is_some_and(|it| it.is_ascii_graphic() && !"\"'/".contains(it));
+        self.escapes |= spelled && rest.first() == Some(&b'\\');
         match seen {
             Seen::Sign => {}
             Seen::Quote => self.quoted(at),
             Seen::Letter => {
-                self.escapes |= rest.first() == Some(&b'\\');
                 self.closely();
                 // Other scripts go on for long, and all of it is read closely.
                 let same = rest.iter().skip(length).take_while(|byte| **byte >= 128);
