@@ -2,7 +2,7 @@
 
 use super::Skim;
 use crate::words::escapes::{self, HIDDEN};
-use crate::words::{MAX_WORD, is_styled};
+use crate::words::{MAX_WORD, is_styled, is_word};
 use crate::{Folded, shape};
 
 /// What stands there.
@@ -71,7 +71,7 @@ impl Skim<'_> {
                 let run = escapes::hidden(rest, &self.pack.fold);
                 let end = at + run.length.max(length);
                 let after = text.get(end).copied().unwrap_or(b' ');
-                let touches = self.word.end == at && (is_letter(after) || is_odd(after));
+                let touches = self.word.end == at && (is_word(after) || is_odd(after));
                 if touches || run.characters >= HIDDEN {
                     self.closely();
                 }
@@ -128,7 +128,7 @@ impl Skim<'_> {
             Folded::Text { plain: "'", .. } => Seen::Apostrophe,
             Folded::Text { plain: "`", .. } => Seen::Quote,
             Folded::Text { plain, .. } => {
-                let letters = plain.bytes().filter(|byte| is_letter(*byte)).count();
+                let letters = plain.bytes().filter(|byte| is_word(*byte)).count();
                 match letters {
                     0 if plain.is_ascii() => Seen::Sign,
                     _ if letters == plain.len() && !is_styled(character) => Seen::Accent,
@@ -152,7 +152,7 @@ impl Skim<'_> {
         let mut word = Folding::new();
         let mut end = left;
         while let Some(rest) = text.get(end..).filter(|rest| !rest.is_empty()) {
-            if let Some(byte) = rest.first().filter(|byte| is_letter(**byte)) {
+            if let Some(byte) = rest.first().filter(|byte| is_word(**byte)) {
                 word.push(*byte);
                 end += 1;
                 continue;
@@ -220,10 +220,6 @@ impl Folding {
     fn letters(&mut self) -> Option<&mut [u8]> {
         self.letters.get_mut(..self.count)
     }
-}
-
-fn is_letter(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 fn is_odd(byte: u8) -> bool {

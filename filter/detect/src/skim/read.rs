@@ -10,7 +10,7 @@ use crate::pack::Tag;
 use crate::secrets::Secrets;
 use crate::shape;
 use crate::views::{self, View};
-use crate::words::{BLOCK, Masks, odd_bytes};
+use crate::words::{BLOCK, Masks, block, odd_bytes, word_length};
 
 impl Skim<'_> {
     pub(super) fn read(&mut self, text: &[u8], secrets: &mut Secrets<'_>) {
@@ -25,16 +25,7 @@ impl Skim<'_> {
     fn block(&mut self, text: &[u8], base: usize, secrets: &mut Secrets<'_>) -> usize {
         let rest = text.get(base..).unwrap_or_default();
         let mut padded = [b' '; BLOCK];
-        let (block, length) = match rest.first_chunk::<BLOCK>() {
-            Some(block) => (block, BLOCK),
-            None => {
-                padded
-                    .iter_mut()
-                    .zip(rest)
-                    .for_each(|(place, byte)| *place = *byte);
-                (&padded, rest.len())
-            }
-        };
+        let (block, length) = block(rest, &mut padded);
         let masks = Masks::of(block);
         let odd = odd_bytes(block);
         let mut events = (masks.word & !(masks.word << 1)) | odd;
@@ -56,32 +47,13 @@ impl Skim<'_> {
                     // It may go on in the next block.
                     return base + first;
                 }
-                let end = base + first + long(rest.get(first..).unwrap_or_default());
+                let end = base + first + word_length(rest.get(first..).unwrap_or_default());
                 let flags = flags(text.get(base + first..end).unwrap_or_default());
                 self.word(text, base + first, end, flags, secrets);
                 return end;
             }
             let word = masks.word & (u64::MAX << first) & !(u64::MAX << past);
-            let lower = masks.lower & word;
-            let mut flags = LOWER;
-            if lower != word {
-                let (upper, digit) = (masks.upper & word, masks.digit & word);
-                flags = 0;
-                if lower != 0 {
-                    flags |= LOWER;
-                    if upper > (lower & lower.wrapping_neg()) {
-                        flags |= CAMEL;
-                    }
-                } else if upper != 0 {
-                    flags |= UPPER;
-                }
-                if digit != 0 {
-                    flags |= DIGIT;
-                }
-                if upper | lower | digit != word {
-                    flags |= UNDERSCORE;
-                }
-            }
+            let flags = masks.flags(word);
             self.word(text, base + first, base + past, flags, secrets);
         }
         base + length
@@ -281,13 +253,6 @@ fn may_be(tag: &Tag, before: u8, after: u8, flags: u8) -> bool {
 /// Whether the byte may stand for another one, before or after a word.
 fn is_loose(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b';' | b'\\' | b'&' | b'%' | b'=' | 128..)
-}
-
-/// How long the word is that the text begins with.
-fn long(text: &[u8]) -> usize {
-    text.iter()
-        .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_')
-        .count()
 }
 
 /// What the word is like.

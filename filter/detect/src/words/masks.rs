@@ -4,6 +4,8 @@ mod sixteen;
 
 use sixteen::{odd, sixteen};
 
+use crate::flag::{CAMEL, DIGIT, LOWER, UNDERSCORE, UPPER};
+
 /// Bytes of a block.
 pub(crate) const BLOCK: usize = 64;
 
@@ -33,6 +35,59 @@ impl Masks {
         }
         masks
     }
+}
+
+impl Masks {
+    /// What a word in plain ASCII is like, whose bytes are these.
+    #[inline(always)]
+    pub(crate) fn flags(&self, word: u64) -> u8 {
+        let lower = self.lower & word;
+        if lower == word {
+            return LOWER;
+        }
+        let (upper, digit) = (self.upper & word, self.digit & word);
+        let mut flags = 0;
+        if lower != 0 {
+            flags |= LOWER;
+            if upper > (lower & lower.wrapping_neg()) {
+                flags |= CAMEL;
+            }
+        } else if upper != 0 {
+            flags |= UPPER;
+        }
+        if digit != 0 {
+            flags |= DIGIT;
+        }
+        if upper | lower | digit != word {
+            flags |= UNDERSCORE;
+        }
+        flags
+    }
+}
+
+/// The block that the text begins with and how much of it is text; at its end it is put into `padded`, which is of
+/// spaces.
+#[inline(always)]
+pub(crate) fn block<'t>(text: &'t [u8], padded: &'t mut [u8; BLOCK]) -> (&'t [u8; BLOCK], usize) {
+    if let Some(block) = text.first_chunk() {
+        return (block, BLOCK);
+    }
+    padded
+        .iter_mut()
+        .zip(text)
+        .for_each(|(place, byte)| *place = *byte);
+    (padded, text.len())
+}
+
+/// How long the word in plain ASCII is that the text begins with.
+pub(crate) fn word_length(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| is_word(**byte)).count()
+}
+
+/// Whether the byte is part of words in plain ASCII.
+#[inline(always)]
+pub(crate) fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// One bit for each byte that may be the beginning of something that is not what it looks like: what is written as

@@ -16,7 +16,7 @@ mod unspaced;
 use std::ops::Range;
 
 pub(crate) use gap::Gap;
-pub(crate) use masks::{BLOCK, Masks, odd_bytes};
+pub(crate) use masks::{BLOCK, Masks, block, is_word, odd_bytes, word_length};
 use slow::Open;
 pub(crate) use slow::is_styled;
 use unspaced::Unspaced;

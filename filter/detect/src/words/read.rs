@@ -1,9 +1,9 @@
 //! The loop over plain text.
 
 use super::marks::{LOOK, ODD, SPACE, marks};
-use super::masks::{BLOCK, Masks};
+use super::masks::{BLOCK, Masks, block, word_length};
 use super::{Reader, Sink, Word};
-use crate::flag::{CAMEL, DIGIT, LOWER, START, UNDERSCORE, UPPER};
+use crate::flag::START;
 use crate::hash::Hash;
 
 impl<S: Sink> Reader<'_, '_, S> {
@@ -19,17 +19,9 @@ impl<S: Sink> Reader<'_, '_, S> {
     /// Reads most of the 64 bytes from `base`; gives where to go on.
     fn block(&mut self, base: usize) -> usize {
         let rest = self.rest(base);
-        let (masks, length) = match rest.first_chunk::<BLOCK>() {
-            Some(block) => (Masks::of(block), BLOCK),
-            None => {
-                let mut block = [b' '; BLOCK];
-                block
-                    .iter_mut()
-                    .zip(rest)
-                    .for_each(|(place, byte)| *place = *byte);
-                (Masks::of(&block), rest.len())
-            }
-        };
+        let mut padded = [b' '; BLOCK];
+        let (block, length) = block(rest, &mut padded);
+        let masks = Masks::of(block);
         let mut place = 0;
         while place < length {
             let ahead = u64::MAX << place;
@@ -143,34 +135,14 @@ impl<S: Sink> Reader<'_, '_, S> {
             return self.letters(start, end);
         }
         let word = masks.word & (u64::MAX << first) & !(u64::MAX << past);
-        let (upper, lower) = (masks.upper & word, masks.lower & word);
-        let mut flags = 0;
-        if lower != 0 {
-            flags |= LOWER;
-            if upper > (lower & lower.wrapping_neg()) {
-                flags |= CAMEL;
-            }
-        } else if upper != 0 {
-            flags |= UPPER;
-        }
-        let digits = masks.digit & word;
-        if digits != 0 {
-            flags |= DIGIT;
-        }
-        if upper | lower | digits != word {
-            flags |= UNDERSCORE;
-        }
+        let flags = masks.flags(word);
         let (hash, _) = Hash::of_ascii(self.text, start, end);
         self.emit(start, end, hash, flags, after);
     }
 
     /// A word that fills a block and more.
     fn long(&mut self, start: usize) -> usize {
-        let length = self
-            .rest(start)
-            .iter()
-            .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_')
-            .count();
+        let length = word_length(self.rest(start));
         self.letters(start, start + length);
         start + length
     }
