@@ -68,9 +68,18 @@ async fn what_policy_has_come_to_deny_is_denied_although_it_was_approved() {
     assert_eq!(carol.approve(&id, "").await.unwrap().status, 200);
     let policy = HOLDING.replace("roles: [support]", "roles: [nobody]");
     harness.documents.write("policy.yaml", &policy).unwrap();
+    // A worker of before would still rightly run what was approved, so they are asked for something else first.
+    let list = message::modern(CRM, "tools/list", &json!({})).bearer(&token);
+    let unlisted = |reply: &gatehold_harness::Reply| {
+        reply.status == 200 && !reply.text().contains("refund")
+    };
+    harness
+        .on_all_workers(&list, PATIENCE, unlisted)
+        .await
+        .unwrap();
     let hidden = |reply: &gatehold_harness::Reply| reply.text().contains("Unknown tool");
     harness
-        .on_all_workers(&way, Duration::from_secs(20), hidden)
+        .on_all_workers(&way, PATIENCE, hidden)
         .await
         .unwrap();
     assert!(calls(&harness).is_empty());
