@@ -148,7 +148,8 @@ class Builder:
         config = {"User": f"{NOBODY}:{NOBODY}", "Entrypoint": ["/usr/bin/envoy"], "Cmd": ["-c", "/etc/envoy/envoy.yaml"], "WorkingDir": "/"}
         self.done("demo-envoy", oci.image(self.out / "demo-envoy.tar", self.name("demo-envoy"), layers, config, self.labels("Envoy with the Gatehold filter"), self.machine))
         packages = {f"/app/node_modules/{path.relative_to(modules)}": Entry(path) for path in sorted(modules.rglob("*")) if path.is_file() and not path.is_symlink()}
-        peers = {f"/app/{path.name}": Entry(path) for path in sorted((ROOT / "tests/peers").glob("*.mjs"))}
+        scripts = [*sorted((ROOT / "tests/peers").glob("*.mjs")), *sorted((ROOT / "tests/peers/clients").glob("*.mjs"))]
+        peers = {f"/app/{path.relative_to(ROOT / 'tests/peers')}": Entry(path) for path in scripts}
         layers = [{**base(), **loaded_by(node), "/usr/bin/node": Entry(node, mode=0o755)}, packages, {**peers, "/app/package.json": Entry(ROOT / "tests/peers/package.json")}]
         config = {"User": f"{NOBODY}:{NOBODY}", "Entrypoint": ["/usr/bin/node"], "WorkingDir": "/app"}
         self.done("demo-servers", oci.image(self.out / "demo-servers.tar", self.name("demo-servers"), layers, config, self.labels("MCP servers and an OpenID provider to try Gatehold with"), self.machine))

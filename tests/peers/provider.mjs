@@ -1,6 +1,6 @@
 // An OpenID provider (the `oidc-provider` package) with a few people and three public clients, for tests and the demo.
 //
-//   node provider.mjs [--port 0] [--alg RS256|PS256|ES256|EdDSA] [--lifetime SECONDS]
+//   node provider.mjs [--port 0] [--alg RS256|PS256|ES256|EdDSA] [--lifetime SECONDS] [--listen ADDRESS]
 //
 // When it listens it prints one line, {"ready":true,"port":…,"issuer":"…"}. Access tokens are JWTs whose audience is
 // the `resource` that was asked for (RFC 8707) and that carry `roles` and `groups`. Keys are made at every start.
@@ -15,6 +15,8 @@ const { values: options } = parseArgs({
     port: { type: 'string', default: '0' },
     alg: { type: 'string', default: 'RS256' },
     lifetime: { type: 'string', default: '3600' },
+    // In a container: whoever is outside of it is sent to 127.0.0.1 all the same, where its port is published.
+    listen: { type: 'string', default: '127.0.0.1' },
   },
 });
 
@@ -134,7 +136,7 @@ async function onInteraction(provider, request, response) {
 }
 
 const http = createServer();
-http.listen(Number(options.port), '127.0.0.1', () => {
+http.listen(Number(options.port), options.listen, () => {
   const { port } = http.address();
   const issuer = `http://127.0.0.1:${port}`;
   const provider = new Provider(issuer, configuration(issuer));
