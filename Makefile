@@ -25,7 +25,7 @@ $(if $(filter $(ON_ENVOY),$(UNIT)),$(error two crates name a test `$(filter $(ON
 test: export CARGO_INCREMENTAL ?= 0
 STEP = @printf '\n\033[1m== %s\033[0m\n'
 
-.PHONY: tally help setup build binaries wasm trap demo test fmt lint unit wasm-test hostsim console e2e hold-clients conformance soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-detect bench-push bench-holds recall detectors counts release load clean
+.PHONY: tally help setup build binaries wasm trap demo test fmt lint unit wasm-test hostsim console e2e hold-clients conformance image compose compose-test mesh manifests soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-detect bench-push bench-holds recall detectors counts release load clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -171,6 +171,31 @@ conformance: binaries ## the official MCP conformance suite, directly and throug
 	@tests/setup/setup.sh --quiet --conformance
 	$(STEP) 'conformance, directly and through the filter'
 	@$(SUMMARY) run $(CARGO_TEST) $(patsubst %,--test %,$(call tests_of,tests/conformance))
+
+IMAGES := $(TARGET)/images
+IMAGE_PREFIX ?= gatehold
+image: wasm release ## OCI images of the module, control and the demo in target/images; loaded where a Docker engine answers
+	$(STEP) 'images'
+	@python3 envoy/images/build.py --wasm $(WASM) --control $(TARGET)/release/gatehold --out $(IMAGES) --prefix $(IMAGE_PREFIX) --demo
+	@if docker version >/dev/null 2>&1; then \
+		for name in filter control demo-envoy demo-servers; do docker load --quiet --input $(IMAGES)/$$name.tar; done; \
+	else echo 'no Docker engine answers: the archives are in $(IMAGES), for `docker load`, `skopeo` or `crane`'; fi
+
+compose: image ## all of it in containers, at http://127.0.0.1:10000 and http://127.0.0.1:18002, until Ctrl-C
+	@$$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -p gatehold -f envoy/compose/compose.yaml up
+
+compose-test: image ## the demo's scenario against those containers (needs a Docker engine)
+	$(STEP) 'the demo in containers'
+	@cd tests/mesh/compose && python3 -m unittest -v
+
+mesh: wasm release ## manifests against published schemas, the chart as Helm and kustomize render it, the layouts of images
+	@tests/setup/setup.sh --quiet --mesh
+	$(STEP) 'manifests, chart, images'
+	@python3 envoy/images/build.py --wasm $(WASM) --control $(TARGET)/release/gatehold --out $(IMAGES)
+	@. tests/setup/tools.env && cd tests/mesh && GATEHOLD_IMAGES=$(abspath $(IMAGES)) $$GATEHOLD_PYTHON_MESH -m unittest -v
+
+manifests: ## the manifests of envoy/ for REGISTRY=host/folder and DIGEST=sha256:… of the pushed module, in target/manifests
+	@python3 envoy/images/manifests.py --registry '$(REGISTRY)' --digest '$(DIGEST)' --out $(TARGET)/manifests
 
 soak: build ## mixed traffic with aborts, resets, restarts and pushes for SOAK_MINUTES (default 10)
 	$(STEP) 'soak'

