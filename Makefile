@@ -25,7 +25,7 @@ $(if $(filter $(ON_ENVOY),$(UNIT)),$(error two crates name a test `$(filter $(ON
 test: export CARGO_INCREMENTAL ?= 0
 STEP = @printf '\n\033[1m== %s\033[0m\n'
 
-.PHONY: tally help setup build binaries wasm trap demo test fmt lint unit wasm-test hostsim console e2e hold-clients conformance image compose compose-test mesh manifests soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-detect bench-push bench-holds recall detectors counts release load clean
+.PHONY: tally help setup build binaries wasm trap demo test fmt lint unit wasm-test hostsim console e2e hold-clients conformance image compose compose-test mesh kustomize-base manifests soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-detect bench-push bench-holds recall detectors counts release load clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -186,13 +186,19 @@ compose: image ## all of it in containers, at http://127.0.0.1:10000 and http://
 
 compose-test: image ## the demo's scenario against those containers (needs a Docker engine)
 	$(STEP) 'the demo in containers'
-	@cd tests/mesh/compose && python3 -m unittest -v
+	@$(SUMMARY) run python3 tests/mesh/run.py tests/mesh/compose
 
 mesh: wasm release ## manifests against published schemas, the chart as Helm and kustomize render it, the layouts of images
 	@tests/setup/setup.sh --quiet --mesh
 	$(STEP) 'manifests, chart, images'
 	@python3 envoy/images/build.py --wasm $(WASM) --control $(TARGET)/release/gatehold --out $(IMAGES)
-	@. tests/setup/tools.env && cd tests/mesh && GATEHOLD_IMAGES=$(abspath $(IMAGES)) $$GATEHOLD_PYTHON_MESH -m unittest -v
+	@. tests/setup/tools.env && GATEHOLD_IMAGES=$(abspath $(IMAGES)) GATEHOLD_WASM=$(abspath $(WASM)) GATEHOLD_BIN=$(abspath $(TARGET))/release/gatehold \
+		$(SUMMARY) run $$GATEHOLD_PYTHON_MESH tests/mesh/run.py tests/mesh
+
+kustomize-base: # the base again, after a change of the chart
+	@tests/setup/setup.sh --quiet --mesh
+	@. tests/setup/tools.env && { echo '# Rendered from the chart: `make kustomize-base` writes it, and a test says when it is stale.'; \
+		$$GATEHOLD_HELM template gatehold envoy/helm/gatehold --namespace gatehold --set documentsConfigMap=gatehold-documents | grep -v '^# Source'; } > envoy/kustomize/base/control.yaml
 
 manifests: ## the manifests of envoy/ for REGISTRY=host/folder and DIGEST=sha256:… of the pushed module, in target/manifests
 	@python3 envoy/images/manifests.py --registry '$(REGISTRY)' --digest '$(DIGEST)' --out $(TARGET)/manifests
