@@ -6,10 +6,12 @@
 //! the token; [`crate::config`] refuses the cluster names with which that call could panic.
 #![expect(unsafe_code, reason = "calls of the proxy-wasm ABI pass pointers")]
 
+use std::borrow::Cow;
 use std::ptr::null_mut;
 
 use proxy_wasm::hostcalls;
 
+use crate::config::grpc_service;
 use crate::host::{Direction, HeaderPairs, Host, HostError, Level, LocalReply, RootHost};
 use crate::pairs;
 
@@ -372,7 +374,8 @@ impl RootHost for Abi {
     }
 
     fn open_stream(&self, cluster: &str, service: &str, method: &str) -> Result<u32, HostError> {
-        hostcalls::open_grpc_stream(cluster, service, method, Vec::new()).map_err(|status| {
+        let cluster = grpc_service(cluster).unwrap_or(Cow::Borrowed(cluster));
+        hostcalls::open_grpc_stream(&cluster, service, method, Vec::new()).map_err(|status| {
             HostError::Status {
                 call: "grpc_stream",
                 status: status as u32,

@@ -1,5 +1,7 @@
 //! The plugin's configuration: the few things that cannot come from control.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -104,6 +106,11 @@ pub enum ConfigError {
         "`control_cluster` `{0}` cannot be told from an encoded message; give the cluster another name, for example `gatehold_control`"
     )]
     ClusterName(String),
+    /// The host could not be given it.
+    #[error(
+        "`control_cluster` has characters that no host name has, and more than 115 bytes; give control a shorter name, for example by a ServiceEntry"
+    )]
+    ClusterNameTooLong,
     /// Too short to wait, or longer than clients do.
     #[error("`hold_seconds` must be from 1 to 55; stock clients give up after 60 seconds")]
     HoldSeconds,
@@ -126,12 +133,42 @@ impl Config {
         if <() as prost::Message>::decode(name.as_bytes()).is_ok() {
             return Err(ConfigError::ClusterName(name.clone()));
         }
+        if grpc_service(name).is_none() {
+            return Err(ConfigError::ClusterNameTooLong);
+        }
         Ok(config)
     }
 }
 
+/// What control is called in the headers of a stream, where the cluster's name cannot stand there.
+const AUTHORITY: &str = "gatehold";
+
+/// What the host is given to open a stream to a cluster. Envoy puts the name of the cluster into `:authority`, and a
+/// server ends a stream whose authority no URI could have, such as Istio's `outbound|18000||control.example`; so for
+/// these it is a `GrpcService` with an authority. `None` for a name that is too long for that: the host takes text, and
+/// the lengths of longer ones are none.
+pub(crate) fn grpc_service(cluster: &str) -> Option<Cow<'_, str>> {
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte);
+    if cluster.bytes().all(is_host) {
+        return Some(Cow::Borrowed(cluster));
+    }
+    let length = |text: &str| {
+        u8::try_from(text.len())
+            .ok()
+            .filter(u8::is_ascii)
+            .map(char::from)
+    };
+    // Its field 1, `envoy_grpc`, has the cluster in its own field 1 and the authority in field 2.
+    let (name, authority) = (length(cluster)?, length(AUTHORITY)?);
+    let inner = format!("\n{name}{cluster}\x12{authority}{AUTHORITY}");
+    let outer = length(&inner)?;
+    Some(Cow::Owned(format!("\n{outer}{inner}")))
+}
+
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+
     use super::*;
 
     #[test]
@@ -179,6 +216,13 @@ mod tests {
             (r#"{"control_cluster": "c", "audit": true}"#, "not valid"),
             (r#"{"control_cluster": "a12345678"}"#, "another name"),
             (
+                &format!(
+                    r#"{{"control_cluster": "outbound|18000||{}"}}"#,
+                    "c".repeat(100)
+                ),
+                "a shorter name",
+            ),
+            (
                 r#"{"control_cluster": "c", "hold_seconds": 56}"#,
                 "from 1 to 55",
             ),
@@ -186,5 +230,42 @@ mod tests {
             let error = Config::parse(json.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(message), "{json}: {error}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_no_host_gets_an_authority() {
+        assert_eq!(
+            grpc_service("gatehold_control").unwrap(),
+            "gatehold_control"
+        );
+        assert_eq!(
+            grpc_service("control.example:18000").unwrap(),
+            "control.example:18000"
+        );
+        for cluster in ["outbound|18000||c".to_owned(), "|".repeat(115)] {
+            let text = grpc_service(&cluster).unwrap();
+            let service = GrpcService::decode(text.as_bytes()).unwrap();
+            let envoy = service.envoy_grpc.unwrap();
+            assert_eq!(
+                (envoy.cluster_name, envoy.authority.as_str()),
+                (cluster, "gatehold")
+            );
+        }
+        assert_eq!(grpc_service(&"|".repeat(116)), None);
+    }
+
+    /// The part of Envoy's message that is used.
+    #[derive(PartialEq, prost::Message)]
+    struct GrpcService {
+        #[prost(message, optional, tag = "1")]
+        envoy_grpc: Option<EnvoyGrpc>,
+    }
+
+    #[derive(PartialEq, prost::Message)]
+    struct EnvoyGrpc {
+        #[prost(string, tag = "1")]
+        cluster_name: String,
+        #[prost(string, tag = "2")]
+        authority: String,
     }
 }
