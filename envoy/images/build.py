@@ -137,13 +137,9 @@ class Builder:
     def demo(self, wasm: Path):
         tools = tools_env()
         envoy, node, modules = (Path(tools[f"GATEHOLD_{name}"]) for name in ("ENVOY", "NODE", "NODE_MODULES"))
-        bootstrap = (ROOT / "envoy/local/envoy.yaml").read_text()
-        # The file that is tested; only, the module lies elsewhere and clients come from outside of the container.
-        for old, new in [("filename: target/gatehold.wasm", "filename: /etc/envoy/gatehold.wasm"), ("127.0.0.1, port_value: 10000 ", "0.0.0.0, port_value: 10000 ")]:
-            if bootstrap.count(old) != 1:
-                fail(f"envoy/local/envoy.yaml should have `{old}` once", "change envoy/images/build.py with it")
-            bootstrap = bootstrap.replace(old, new)
-        ours = {"/etc/envoy/envoy.yaml": Entry(bootstrap.encode()), "/etc/envoy/gatehold.wasm": Entry(wasm)}
+        ours = {"/etc/envoy/gatehold.wasm": Entry(wasm)}
+        for name, source in [("envoy.yaml", "envoy/local/envoy.yaml"), ("istio.yaml", "envoy/istio/as-envoy.yaml")]:
+            ours[f"/etc/envoy/{name}"] = Entry(bootstrap(source).encode())
         layers = [{**base(), **loaded_by(envoy), "/usr/bin/envoy": Entry(envoy, mode=0o755)}, ours]
         config = {"User": f"{NOBODY}:{NOBODY}", "Entrypoint": ["/usr/bin/envoy"], "Cmd": ["-c", "/etc/envoy/envoy.yaml"], "WorkingDir": "/"}
         self.done("demo-envoy", oci.image(self.out / "demo-envoy.tar", self.name("demo-envoy"), layers, config, self.labels("Envoy with the Gatehold filter"), self.machine))
@@ -153,6 +149,16 @@ class Builder:
         layers = [{**base(), **loaded_by(node), "/usr/bin/node": Entry(node, mode=0o755)}, packages, {**peers, "/app/package.json": Entry(ROOT / "tests/peers/package.json")}]
         config = {"User": f"{NOBODY}:{NOBODY}", "Entrypoint": ["/usr/bin/node"], "WorkingDir": "/app"}
         self.done("demo-servers", oci.image(self.out / "demo-servers.tar", self.name("demo-servers"), layers, config, self.labels("MCP servers and an OpenID provider to try Gatehold with"), self.machine))
+
+
+def bootstrap(source: str) -> str:
+    """The file that is tested; only, the module lies elsewhere and clients come from outside of the container."""
+    text = (ROOT / source).read_text()
+    for old, new in [("filename: target/gatehold.wasm", "filename: /etc/envoy/gatehold.wasm"), ("127.0.0.1, port_value: 10000 ", "0.0.0.0, port_value: 10000 ")]:
+        if text.count(old) != 1:
+            fail(f"{source} should have `{old}` once", "change envoy/images/build.py with it")
+        text = text.replace(old, new)
+    return text
 
 
 def tools_env() -> dict[str, str]:

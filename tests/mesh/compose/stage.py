@@ -36,11 +36,10 @@ def until(what: str, look):
 
 
 class Stage:
-    def __init__(self, documents: Path):
-        self.documents = documents
+    def __init__(self, documents: Path, bootstrap: str):
         self.project = f"gatehold-test-{os.getpid()}"
         ports = {f"GATEHOLD_{name}_PORT": "" for name in ("MCP", "CONSOLE", "PROVIDER")}
-        self.environment = {**os.environ, **ports, "GATEHOLD_DOCUMENTS": str(documents)}
+        self.environment = {**os.environ, **ports, "GATEHOLD_DOCUMENTS": str(documents), "GATEHOLD_BOOTSTRAP": bootstrap}
         self.base = [*compose(), "-p", self.project, "-f", str(FILE)]
 
     def run(self, *arguments: str) -> str:
