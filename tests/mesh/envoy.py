@@ -1,10 +1,16 @@
 """Makes Envoy configurations of manifests, as Istio and Envoy Gateway do, and has the real Envoy load them."""
 
+import atexit
 import copy
+import gzip
+import io
 import json
 import os
+import shutil
 import subprocess
+import tarfile
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -66,10 +72,25 @@ def comparable(plugin: dict) -> dict:
     return plugin
 
 
+@cache
+def module() -> str:
+    """The module out of the image, unpacked as Istio's agent does: `plugin.wasm` of the last layer."""
+    with tarfile.open(Path(os.environ["GATEHOLD_IMAGES"]) / "filter.tar") as image:
+        read = lambda descriptor: image.extractfile("blobs/" + descriptor["digest"].replace(":", "/")).read()
+        (manifest,) = json.load(image.extractfile("index.json"))["manifests"]
+        layer = gzip.decompress(read(json.loads(read(manifest))["layers"][-1]))
+    folder = tempfile.mkdtemp(prefix="gatehold-")
+    atexit.register(shutil.rmtree, folder)
+    with tarfile.open(fileobj=io.BytesIO(layer)) as files:
+        path = Path(folder) / "plugin.wasm"
+        path.write_bytes(files.extractfile("plugin.wasm").read())
+    return str(path)
+
+
 def with_plugin(plugin: dict) -> dict:
-    """The tested bootstrap with this one instead of ours, and the module that was built."""
+    """The tested bootstrap with this one instead of ours, and the module of the image."""
     config, plugin = bootstrap(), copy.deepcopy(plugin)
-    plugin["vm_config"]["code"] = {"local": {"filename": os.environ["GATEHOLD_WASM"]}}
+    plugin["vm_config"]["code"] = {"local": {"filename": module()}}
     value = plugin["configuration"]["value"]
     plugin["configuration"]["value"] = value if isinstance(value, str) else json.dumps(value)
     ours(config).clear()
