@@ -10,6 +10,8 @@ import kubernetes_validate
 import yaml
 from jsonschema import Draft202012Validator
 
+import rules
+
 ROOT = Path(__file__).resolve().parents[2]
 CRDS = Path(__file__).parent / "crds"
 KUBERNETES = "1.37"
@@ -69,7 +71,8 @@ def problems(manifest: dict) -> list[str]:
         schema = definitions()[key]
         known = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
         schema = {**schema, "properties": {**schema["properties"], **known}}
-        return [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(manifest)]
+        unfit = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(manifest)]
+        return unfit + rules.broken(schema, manifest)
     try:
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
     except kubernetes_validate.ValidationError as error:

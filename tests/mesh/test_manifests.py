@@ -37,6 +37,11 @@ class Schemas(unittest.TestCase):
             bad["spec"][field] = value
             with self.subTest(field=field):
                 self.assertNotEqual(problems(bad), [])
+        bad = copy.deepcopy(good)
+        bad["spec"]["targetRefs"] = [{"group": "", "kind": "Service", "name": "crm"}]
+        self.assertIn("only one of targetRefs or selector can be set", str(problems(bad)), "a rule in CEL")
+        bad["spec"]["url"] = "ftp://registry.example.com/filter"
+        self.assertIn("$.spec.url", str(problems(bad)))
 
 
 class Placements(unittest.TestCase):
