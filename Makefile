@@ -174,6 +174,7 @@ conformance: binaries ## the official MCP conformance suite, directly and throug
 
 IMAGES := $(TARGET)/images
 IMAGE_PREFIX ?= gatehold
+compose compose-test: export GATEHOLD_PREFIX := $(IMAGE_PREFIX)
 image: wasm release ## OCI images of the module, control and the demo in target/images; loaded where a Docker engine answers
 	$(STEP) 'images'
 	@python3 envoy/images/build.py --wasm $(WASM) --control $(TARGET)/release/gatehold --out $(IMAGES) --prefix $(IMAGE_PREFIX) --demo

@@ -1,13 +1,16 @@
 """Images are what Istio, Envoy Gateway and container engines load, and the same bytes every time."""
 
+import gzip
 import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
 import tempfile
+import tomllib
 import unittest
 from pathlib import Path
 
@@ -79,7 +82,7 @@ class Filter(unittest.TestCase):
             (described,) = json.loads(image.files["manifest.json"])
             self.assertEqual(image.files[described["Config"]], image.blob(image.manifest["config"]))
             self.assertEqual([image.files[layer] for layer in described["Layers"]], [data for _, data in image.layers])
-            opened = [hashlib.sha256(__import__("gzip").decompress(data)).hexdigest() for _, data in image.layers]
+            opened = [hashlib.sha256(gzip.decompress(data)).hexdigest() for _, data in image.layers]
             self.assertEqual(image.config["rootfs"]["diff_ids"], [f"sha256:{digest}" for digest in opened])
 
     def test_digests_are_written_down(self):
@@ -133,6 +136,21 @@ class Again(unittest.TestCase):
 
 
 class Manifests(unittest.TestCase):
+    def test_one_version_everywhere(self):
+        version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
+        folder = ROOT / "envoy"
+        places = {
+            "helm/gatehold/Chart.yaml": [r"^version: (.+)$", r"^appVersion: (.+)$"],
+            "compose/compose.yaml": [r"GATEHOLD_VERSION:-([^}]+)"],
+            "kustomize/example/kustomization.yaml": [r"newTag: (.+)"],
+            **{f"{path.parent.name}/{path.name}": [r"gatehold/filter:([0-9.]+)"] for path in folder.glob("*/*.yaml") if "gatehold/filter:" in path.read_text()},
+        }
+        self.assertGreater(len(places), 8)
+        for path, patterns in places.items():
+            for pattern in patterns:
+                found = re.findall(pattern, (folder / path).read_text(), re.M)
+                self.assertEqual(set(found), {version}, f"{path}: {pattern}")
+
     def test_place_and_digest_are_put_in(self):
         digest = json.loads((out() / "digests.json").read_text())["filter"]["digest"]
         with tempfile.TemporaryDirectory(prefix="gatehold-") as folder:
