@@ -148,6 +148,7 @@ pub(crate) fn subscribe(
             id: id.to_owned(),
             cluster: "bench".to_owned(),
             user_agent_name: "gatehold".to_owned(),
+            ..Node::default()
         }),
         type_url: type_url.to_owned(),
         resource_names_subscribe: vec!["*".to_owned()],

@@ -130,6 +130,8 @@ impl PushClient {
             id: node_id,
             cluster: node_cluster,
             user_agent_name: "gatehold".to_owned(),
+            user_agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            client_features: Vec::new(),
         };
         Self {
             node,

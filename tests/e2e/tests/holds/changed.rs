@@ -70,9 +70,8 @@ async fn what_policy_has_come_to_deny_is_denied_although_it_was_approved() {
     harness.documents.write("policy.yaml", &policy).unwrap();
     // A worker of before would still rightly run what was approved, so they are asked for something else first.
     let list = message::modern(CRM, "tools/list", &json!({})).bearer(&token);
-    let unlisted = |reply: &gatehold_harness::Reply| {
-        reply.status == 200 && !reply.text().contains("refund")
-    };
+    let unlisted =
+        |reply: &gatehold_harness::Reply| reply.status == 200 && !reply.text().contains("refund");
     harness
         .on_all_workers(&list, PATIENCE, unlisted)
         .await
