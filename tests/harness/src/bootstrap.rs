@@ -1,11 +1,27 @@
 //! Envoy's bootstrap: the file that users run, with other ports put in.
 
+use std::env;
 use std::path::Path;
+
+use serde_json::{Value, json};
 
 use crate::error::HarnessError;
 
 /// The file as it is in the repository, made for the default ports.
 pub const BOOTSTRAP: &str = "envoy/local/envoy.yaml";
+
+/// Variable that names another file of the repository instead: `envoy/istio/as-envoy.yaml` tests what Istio makes of a
+/// `WasmPlugin`.
+pub const VARIABLE: &str = "GATEHOLD_BOOTSTRAP";
+
+/// The file that Envoy is to be started on, by its path in the repository.
+#[must_use]
+pub fn chosen() -> String {
+    env::var(VARIABLE)
+        .ok()
+        .filter(|path| !path.is_empty())
+        .unwrap_or_else(|| BOOTSTRAP.to_owned())
+}
 
 /// Ports of `envoy/local/envoy.yaml`, and of the demo's documents.
 pub mod defaults {
@@ -95,7 +111,11 @@ impl Bootstrap<'_> {
         }
         if let Some(token) = self.token {
             let ahead = TOKEN_FILTER.replace("@token@", token);
-            put(&mut text, BEFORE_FILTER, &format!("{ahead}{BEFORE_FILTER}"))?;
+            let before = BEFORE_FILTER
+                .into_iter()
+                .find(|line| text.contains(line))
+                .unwrap_or_default();
+            put(&mut text, before, &format!("{ahead}{before}"))?;
         }
         if let Some(config) = self.filter_config {
             let old = text
@@ -105,6 +125,7 @@ impl Bootstrap<'_> {
             let old = old.ok_or_else(|| {
                 HarnessError::Unexpected(format!("{BOOTSTRAP} has no filter configuration"))
             })?;
+            let config = fitting(config, &format!("{{{}", old.trim_end_matches('\'')))?;
             put(
                 &mut text,
                 &format!("value: '{{{old}"),
@@ -131,7 +152,10 @@ const DESK_CLUSTER: &str = "    - name: desk
 ";
 
 /// Where an HTTP filter is put that has to run ahead of ours, and the one that adds a token.
-const BEFORE_FILTER: &str = "                  - name: gatehold\n";
+const BEFORE_FILTER: [&str; 2] = [
+    "                  - name: gatehold\n",
+    "                  - name: extensions.istio.io/trafficextension/mcp.gatehold\n",
+];
 const TOKEN_FILTER: &str = r#"                  - name: envoy.filters.http.header_mutation
                     typed_config:
                       "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
@@ -141,6 +165,30 @@ const TOKEN_FILTER: &str = r#"                  - name: envoy.filters.http.heade
                               header: { key: authorization, value: "Bearer @token@" }
                               append_action: ADD_IF_ABSENT
 "#;
+
+/// The configuration that a test wants, with what the file's Envoy leaves no choice about: the name of control's cluster,
+/// and that headers go ahead.
+fn fitting(wanted: &str, of_file: &str) -> Result<String, HarnessError> {
+    let read = |json: &str| {
+        serde_json::from_str::<Value>(json).map_err(|error| {
+            HarnessError::Unexpected(format!("`{json}` is no configuration: {error}"))
+        })
+    };
+    let of_file = read(of_file)?;
+    // A test may well want a configuration that is none.
+    let Ok(mut config) = read(wanted) else {
+        return Ok(wanted.to_owned());
+    };
+    if config["control_cluster"] == "gatehold_control"
+        && of_file["control_cluster"] != "gatehold_control"
+    {
+        config["control_cluster"] = of_file["control_cluster"].clone();
+    }
+    if of_file["hold_headers"] == false {
+        config["hold_headers"] = json!(false);
+    }
+    Ok(config.to_string())
+}
 
 /// Replaces the one occurrence of `old`.
 fn put(text: &mut String, old: &str, new: &str) -> Result<(), HarnessError> {
@@ -183,6 +231,19 @@ mod tests {
         ] {
             assert!(text.contains(expected), "`{expected}` not in:\n{text}");
         }
+        let of_istio = include_str!("../../../envoy/istio/as-envoy.yaml");
+        let config =
+            r#"{"control_cluster":"gatehold_control","hold_headers":true,"hold_seconds":1}"#;
+        let text = Bootstrap {
+            filter_config: Some(config),
+            ..bootstrap.clone()
+        }
+        .render(of_istio)
+        .unwrap();
+        let config = r#"value: '{"control_cluster":"outbound|18000||control.gatehold.internal","hold_headers":false,"hold_seconds":1}'"#;
+        assert!(text.contains(config), "{text}");
+        assert!(text.contains("Bearer a.b.c"), "{text}");
+        let text = bootstrap.render(file).unwrap();
         let cluster = |name: &str| {
             text.split(&format!("cluster_name: {name}"))
                 .nth(1)

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::bootstrap::{BOOTSTRAP, Bootstrap};
+use crate::bootstrap::{self, Bootstrap};
 use crate::docker::{Container, Image, Plan};
 use crate::engine::{self, IMAGE, MODE, Mode, TAG};
 use crate::error::HarnessError;
@@ -76,9 +76,12 @@ impl Envoy {
         bootstrap: &Bootstrap<'_>,
         workers: u32,
     ) -> Result<Self, HarnessError> {
-        let original = tools.root.join(BOOTSTRAP);
-        let text =
-            fs::read_to_string(&original).map_err(HarnessError::io(format!("read {BOOTSTRAP}")))?;
+        let file = bootstrap::chosen();
+        if file != bootstrap::BOOTSTRAP {
+            say(format!("Envoy is set up as in {file}"));
+        }
+        let text = fs::read_to_string(tools.root.join(&file))
+            .map_err(HarnessError::io(format!("read {file}")))?;
         let config = folder.join("envoy.yaml");
         fs::write(&config, bootstrap.render(&text)?)
             .map_err(HarnessError::io("write the bootstrap"))?;

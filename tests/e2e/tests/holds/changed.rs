@@ -1,7 +1,5 @@
 //! What was approved is what runs: under another policy, or as another tool, it does not.
 
-use std::time::Duration;
-
 use gatehold_e2e::*;
 use gatehold_harness::{Answer, Call, Received, message, recorder};
 use serde_json::json;
