@@ -6,7 +6,7 @@
 
 use std::io::Write as _;
 
-use gatehold_harness::{Approver, Call, Harness, harness::Builder, message};
+use gatehold_harness::{Approver, Call, Harness, bootstrap, harness::Builder, message};
 use serde_json::{Value, json};
 
 /// Path of the server that most tests speak to.
@@ -147,6 +147,16 @@ pub fn small_refund() -> Value {
 /// Prints a figure where a reader of the run sees it: the test runner would keep what a passing test prints.
 pub fn figure(text: &str) {
     let _ = writeln!(std::io::stderr(), "\nfigure: {text}");
+}
+
+/// Holds that no request was sent to the upstream; where headers go ahead, that nothing of it but those was.
+pub async fn nothing_was_sent(harness: &Harness) {
+    let received = harness.recorder.received();
+    assert!(received.is_empty(), "{received:?}");
+    if !bootstrap::headers_go_ahead() {
+        let sent = harness.envoy.sent_upstream("crm").await;
+        assert_eq!(sent.expect("the statistics can be read"), 0);
+    }
 }
 
 /// Holds that no worker VM failed or was replaced, which is how a crash would show.

@@ -47,7 +47,7 @@ async fn what_is_denied_stays_here_but_for_its_headers() {
         for call in shapes(&call.bearer(&token)) {
             let reply = harness.send(&call).await.unwrap();
             assert!(reply.json().is_object(), "{}", reply.text());
-            for request in harness.recorder.take() {
+            for request in harness.recorder.take_all() {
                 assert!(request.body.is_empty() && !request.complete, "{request:?}");
                 assert_eq!(request.header("authorization"), "");
             }
@@ -63,7 +63,7 @@ async fn what_is_allowed_arrives_and_its_answer_is_judged() {
     for call in shapes(&refund) {
         let reply = harness.send(&call).await.unwrap();
         assert_eq!(reply.status, 200, "{}", reply.text());
-        let received = harness.recorder.take();
+        let received = harness.recorder.take_all();
         assert_eq!(received.len(), 1);
         assert!(received[0].complete);
         assert_eq!(received[0].json()["params"]["arguments"], small_refund());
@@ -95,7 +95,7 @@ async fn a_body_may_change_its_length() {
         .as_str()
         .unwrap()
         .to_owned();
-    let _ = harness.recorder.take();
+    let _ = harness.recorder.take_all();
     let meta = json!({ "io.modelcontextprotocol/clientCapabilities": {
         "extensions": { "io.modelcontextprotocol/tasks": {} },
     } });
@@ -105,7 +105,7 @@ async fn a_body_may_change_its_length() {
     for call in shapes(&get) {
         let reply = harness.send(&call).await.unwrap();
         assert_eq!(reply.json()["result"]["taskId"], task, "{}", reply.text());
-        let received = harness.recorder.take();
+        let received = harness.recorder.take_all();
         assert_eq!(received[0].json()["params"]["taskId"], "t-1");
         assert_eq!(received[0].header("mcp-name"), "t-1");
         assert!(received[0].complete);
@@ -183,7 +183,7 @@ async fn a_body_over_the_limit_is_refused() {
         if let Ok(reply) = harness.send(&call.clone().over(version)).await {
             assert_eq!(reply.status, 413, "{}", reply.text());
         }
-        for request in harness.recorder.take() {
+        for request in harness.recorder.take_all() {
             assert!(request.body.is_empty() && !request.complete);
         }
     }

@@ -23,6 +23,12 @@ pub fn chosen() -> String {
         .unwrap_or_else(|| BOOTSTRAP.to_owned())
 }
 
+/// Whether headers go upstream before the verdict, as they do where Istio sets the filter up.
+#[must_use]
+pub fn headers_go_ahead() -> bool {
+    chosen().contains("/istio/")
+}
+
 /// Ports of `envoy/local/envoy.yaml`, and of the demo's documents.
 pub mod defaults {
     /// Where clients come in.

@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use crate::bootstrap;
 use crate::error::HarnessError;
 
 /// A request as it arrived.
@@ -276,12 +277,14 @@ impl Recorder {
     }
 
     /// Everything that has arrived so far, in the order in which its headers came. A request whose body is under way
-    /// or broke off is there too: nothing that arrives is missed.
+    /// or broke off is there too: nothing that arrives is missed. Only where headers go ahead of the verdict those do
+    /// not count of which nothing else came: [`Recorder::take_all`] has them.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
         lock(&self.shared.received)
             .iter()
             .map(|(_, request)| request.clone())
+            .filter(counts)
             .collect()
     }
 
@@ -291,14 +294,25 @@ impl Recorder {
         self.shared.open.load(Ordering::Relaxed)
     }
 
-    /// What has arrived since the last call.
+    /// What has arrived since the last call, as [`Recorder::received`] counts it.
     #[must_use]
     pub fn take(&self) -> Vec<Received> {
+        self.take_all().into_iter().filter(counts).collect()
+    }
+
+    /// What has arrived since the last call, headers that went ahead included.
+    #[must_use]
+    pub fn take_all(&self) -> Vec<Received> {
         lock(&self.shared.received)
             .drain(..)
             .map(|(_, request)| request)
             .collect()
     }
+}
+
+/// Whether more came of it than headers that went ahead.
+fn counts(request: &Received) -> bool {
+    request.complete || !request.body.is_empty() || !bootstrap::headers_go_ahead()
 }
 
 impl Drop for Recorder {
