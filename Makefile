@@ -25,7 +25,7 @@ $(if $(filter $(ON_ENVOY),$(UNIT)),$(error two crates name a test `$(filter $(ON
 test: export CARGO_INCREMENTAL ?= 0
 STEP = @printf '\n\033[1m== %s\033[0m\n'
 
-.PHONY: tally help setup build binaries wasm trap demo test fmt lint unit wasm-test hostsim console e2e hold-clients conformance image compose compose-test mesh kustomize-base manifests soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-detect bench-push bench-holds recall detectors counts release load clean
+.PHONY: tally help setup build binaries wasm trap demo test fmt lint unit wasm-test hostsim console e2e e2e-wasmplugin hold-clients conformance image compose compose-test mesh kustomize-base manifests soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-detect bench-push bench-holds recall detectors counts release load clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -56,7 +56,7 @@ demo: build ## a real agent, a real server, a real Envoy: see calls being decide
 	$(STEP) 'demo'
 	@cargo run --locked --quiet -p gatehold-demo -- $(if $(ONCE),--once)
 
-test: tally fmt lint deny unit fuzz-build wasm-test binaries console e2e conformance ## everything that must hold
+test: tally fmt lint deny unit fuzz-build wasm-test binaries console e2e e2e-wasmplugin conformance ## everything that must hold
 	@$(SUMMARY)
 
 tally:
@@ -94,6 +94,12 @@ console: binaries ## the console in a real browser, and from a terminal; screens
 e2e: binaries trap ## end to end on real Envoy with real servers and clients
 	$(STEP) 'end to end on Envoy'
 	@$(SUMMARY) run $(CARGO_TEST) $(ON_ENVOY:%=--test %)
+
+# Those in which it matters most; `bootstrap` and `size` have nothing to do with it.
+WASMPLUGIN ?= batches denials fidelity hostile identity lists streams
+e2e-wasmplugin: binaries ## the end-to-end tests as an Istio WasmPlugin sets the filter up (WASMPLUGIN=all for all of them)
+	$(STEP) 'end to end on Envoy, as a WasmPlugin'
+	@CARGO_TEST='$(CARGO_TEST)' $(SUMMARY) run tests/e2e/wasmplugin.sh $(if $(filter all,$(WASMPLUGIN)),$(filter-out bootstrap size,$(ON_ENVOY)),$(WASMPLUGIN))
 
 HOLD_DELAYS ?= 5,40,120
 hold-clients: build ## stock clients make calls that wait for a person, for HOLD_DELAYS (default 5,40,120) seconds: the table of the README

@@ -8,7 +8,7 @@
 )]
 
 use gatehold_e2e::*;
-use gatehold_harness::{Answer, Harness, message};
+use gatehold_harness::{Answer, Harness, bootstrap, message};
 use serde_json::{Value, json};
 
 fn names(list: &Value, key: &str, name: &str) -> Vec<String> {
@@ -125,8 +125,12 @@ async fn what_is_shown_stays_as_the_server_wrote_it() {
         .unwrap();
     assert!(reply.text().contains(kept), "{}", reply.text());
     assert!(!reply.text().contains("delete_x"));
-    let length: usize = reply.header("content-length").parse().unwrap();
-    assert_eq!(length, reply.body.len());
+    // Headers that went ahead cannot say how long a list is that is yet to be read.
+    let length = match bootstrap::headers_go_ahead() {
+        true => String::new(),
+        false => reply.body.len().to_string(),
+    };
+    assert_eq!(reply.header("content-length"), length);
 }
 
 #[tokio::test]
