@@ -25,6 +25,7 @@ pub mod risks;
 pub mod scan;
 pub mod serve;
 pub mod signals;
+pub mod tls;
 pub mod verify;
 pub mod watch;
 pub mod webhooks;

@@ -32,6 +32,7 @@ use crate::limits;
 use crate::logging::{self, LogFormat};
 use crate::observer::{DeskMetrics, PushMetrics};
 use crate::signals::EndSignals;
+use crate::tls::{self, Follower, TlsOptions};
 use crate::watch::follow;
 use crate::webhooks;
 
@@ -51,10 +52,13 @@ pub struct Options {
     /// Directory of the documents (`*.yaml`, `*.yml`); it is watched.
     #[arg(long, value_name = "DIR")]
     pub config: PathBuf,
-    /// Address for the filters. Whoever reaches it reads all policies and writes audit events: keep it
-    /// inside the mesh.
+    /// Address for the filters. Whoever reaches it reads all policies and writes audit events: have the mesh keep
+    /// others away, or give certificates.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:18000")]
     pub grpc: SocketAddr,
+    /// Certificates for it.
+    #[command(flatten)]
+    pub tls: TlsOptions,
     /// Address for /healthz, /readyz and /metrics.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:18001")]
     pub http: SocketAddr,
@@ -80,6 +84,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let Options {
         config,
         grpc,
+        tls,
         http,
         console,
         data,
@@ -89,6 +94,10 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     logging::start(log_format)?;
     let mut signals = EndSignals::catch().context("cannot catch signals")?;
     let shutdown = CancellationToken::new();
+    let certificates = match tls.files() {
+        Some(files) => Some(Follower::start(files).await?),
+        None => None,
+    };
 
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
     let store = Store::open(&data).await?;
@@ -141,16 +150,29 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let push = PushService::new(snapshot.clone(), fleet, observer, shutdown.clone());
     let audit = AuditService::new(store.clone(), metrics.clone(), shutdown.clone());
     let holds = HoldService::new(desk, metrics.clone(), shutdown.clone());
-    let grpc_server = Server::builder()
+    let services = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .add_service(push.into_server())
         .add_service(audit.into_server())
-        .add_service(holds.into_server())
-        .serve_with_incoming_shutdown(
-            TcpIncoming::from(grpc_listener).with_nodelay(Some(true)),
-            shutdown.clone().cancelled_owned(),
-        );
+        .add_service(holds.into_server());
+    let secured = certificates
+        .as_ref()
+        .map(|certificates| certificates.current());
+    let until_shutdown = shutdown.clone();
+    let grpc_server = async move {
+        let end = until_shutdown.clone().cancelled_owned();
+        match secured {
+            Some(current) => {
+                let incoming = tls::incoming(grpc_listener, current, until_shutdown);
+                services.serve_with_incoming_shutdown(incoming, end).await
+            }
+            None => {
+                let incoming = TcpIncoming::from(grpc_listener).with_nodelay(Some(true));
+                services.serve_with_incoming_shutdown(incoming, end).await
+            }
+        }
+    };
 
     let probed = store.clone();
     let readiness = Readiness::new()
@@ -175,6 +197,9 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     parts.spawn(async move { http_server.await.context("the HTTP server failed") });
     parts.spawn(console_server);
     parts.spawn(webhooks);
+    if let Some(certificates) = certificates {
+        parts.spawn(ok(certificates.run(shutdown.clone())));
+    }
     info!(%grpc, %http, %console, "ready");
     if let Some(file) = ports_file {
         write_ports(

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import unittest
+from pathlib import Path
 
 from schemas import ROOT, documents, problems
 
@@ -14,6 +15,7 @@ MINE = ["--set", "documentsConfigMap=gatehold-documents"]
 ALL = [
     *("--set-file", f"documents.servers\\.yaml={EXAMPLE}/documents/servers.yaml"),
     *("--set", "secrets={console-secret,pager}"),
+    *("--set", "grpcCertificate=gatehold-grpc"),
     *("--set", f"image.digest=sha256:{'a' * 64}"),
     *("--set", "imagePullSecrets[0].name=registry"),
     *("--set", "persistence.storageClassName=fast"),
@@ -94,6 +96,16 @@ class Chart(unittest.TestCase):
             self.assertIn({"name": f"secret-{name}", "secret": {"secretName": name, "defaultMode": 0o440}}, pod["volumes"])
             self.assertEqual(mounted[f"secret-{name}"]["mountPath"], f"/etc/gatehold/secrets/{name}")
         self.assertTrue(all(one.get("readOnly") for name, one in mounted.items() if name != "data"))
+
+    def test_filters_are_met_with_certificates_where_there_are_some(self):
+        flags = lambda text: [one.partition("=") for one in find(text, "StatefulSet")["spec"]["template"]["spec"]["containers"][0]["args"] if one.startswith("--grpc-")]
+        self.assertEqual(flags(template(*MINE)), [])
+        text = template(*ALL)
+        self.assertEqual({name: Path(file).name for name, _, file in flags(text)}, {"--grpc-cert": "tls.crt", "--grpc-key": "tls.key", "--grpc-client-ca": "ca.crt"})
+        pod = find(text, "StatefulSet")["spec"]["template"]["spec"]
+        self.assertIn({"name": "grpc", "secret": {"secretName": "gatehold-grpc", "defaultMode": 0o440}}, pod["volumes"])
+        (mount,) = [one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "grpc"]
+        self.assertEqual({str(Path(file).parent) for _, _, file in flags(text)}, {mount["mountPath"]})
 
     def test_the_store_is_on_a_volume_of_one_writer(self):
         spec = find(template(*MINE), "StatefulSet")["spec"]

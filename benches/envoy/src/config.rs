@@ -42,6 +42,7 @@ pub fn render(file: &str, variant: Variant, places: &Places<'_>) -> anyhow::Resu
         gateway: places.gateway,
         admin: 0,
         control: places.control,
+        certificates: None,
         crm: places.upstream,
         everything: places.upstream,
         desk: None,

@@ -12,6 +12,7 @@ async fn envoy_accepts_the_bootstrap() {
         gateway: defaults::GATEWAY,
         admin: defaults::ADMIN,
         control: defaults::CONTROL_GRPC,
+        certificates: None,
         crm: defaults::CRM,
         everything: defaults::EVERYTHING,
         desk: None,

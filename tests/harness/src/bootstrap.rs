@@ -3,8 +3,9 @@
 use std::env;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use crate::certificates::Certificates;
 use crate::error::HarnessError;
 
 /// The file as it is in the repository, made for the default ports.
@@ -58,6 +59,8 @@ pub struct Bootstrap<'a> {
     pub admin: u16,
     /// Control's gRPC.
     pub control: u16,
+    /// What proves to control who Envoy is, and to Envoy who control is, if they are to.
+    pub certificates: Option<&'a Certificates>,
     /// The MCP server behind `/crm/mcp`.
     pub crm: u16,
     /// The MCP server behind `/everything/mcp`.
@@ -102,6 +105,21 @@ impl Bootstrap<'_> {
             "filename: target/gatehold.wasm",
             &format!("filename: {}", self.wasm.display()),
         )?;
+        if let Some(certificates) = self.certificates {
+            let mut secured = CONTROL_TLS.to_owned();
+            for (name, path) in [
+                ("@authority@", certificates.authority()),
+                ("@certificate@", certificates.certificate("envoy")),
+                ("@key@", certificates.key("envoy")),
+            ] {
+                put(&mut secured, name, &path.to_string_lossy())?;
+            }
+            let cluster = CONTROL_CLUSTER
+                .into_iter()
+                .find(|line| text.contains(line))
+                .unwrap_or_default();
+            put(&mut text, cluster, &format!("{cluster}{secured}"))?;
+        }
         if let Some(port) = self.desk {
             put(
                 &mut text,
@@ -157,6 +175,27 @@ const DESK_CLUSTER: &str = "    - name: desk
         endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: @port@ } } } }] }]
 ";
 
+/// Control's cluster, and how it is spoken to with certificates; as in `docs/envoy.md`.
+const CONTROL_CLUSTER: [&str; 2] = [
+    "    - name: gatehold_control\n",
+    "    - name: outbound|18000||control.gatehold.internal\n",
+];
+const CONTROL_TLS: &str = r#"      transport_socket:
+        name: envoy.transport_sockets.tls
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+          sni: control.test
+          common_tls_context:
+            tls_params: { tls_minimum_protocol_version: TLSv1_3, tls_maximum_protocol_version: TLSv1_3 }
+            tls_certificates:
+              - certificate_chain: { filename: @certificate@ }
+                private_key: { filename: @key@ }
+            validation_context:
+              trusted_ca: { filename: @authority@ }
+              match_typed_subject_alt_names:
+                - { san_type: DNS, matcher: { exact: control.test } }
+"#;
+
 /// Where an HTTP filter is put that has to run ahead of ours, and the one that adds a token.
 const BEFORE_FILTER: [&str; 2] = [
     "                  - name: gatehold\n",
@@ -175,25 +214,23 @@ const TOKEN_FILTER: &str = r#"                  - name: envoy.filters.http.heade
 /// The configuration that a test wants, with what the file's Envoy leaves no choice about: the name of control's cluster,
 /// and that headers go ahead.
 fn fitting(wanted: &str, of_file: &str) -> Result<String, HarnessError> {
-    let read = |json: &str| {
-        serde_json::from_str::<Value>(json).map_err(|error| {
-            HarnessError::Unexpected(format!("`{json}` is no configuration: {error}"))
-        })
-    };
-    let of_file = read(of_file)?;
+    let of_file: Map<String, Value> = serde_json::from_str(of_file).map_err(|error| {
+        HarnessError::Unexpected(format!("`{of_file}` is no configuration: {error}"))
+    })?;
     // A test may well want a configuration that is none.
-    let Ok(mut config) = read(wanted) else {
+    let Ok(mut config) = serde_json::from_str::<Map<String, Value>>(wanted) else {
         return Ok(wanted.to_owned());
     };
-    if config["control_cluster"] == "gatehold_control"
-        && of_file["control_cluster"] != "gatehold_control"
+    let cluster = "control_cluster";
+    if config.get(cluster) == Some(&json!("gatehold_control"))
+        && let Some(own) = of_file.get(cluster)
     {
-        config["control_cluster"] = of_file["control_cluster"].clone();
+        config.insert(cluster.to_owned(), own.clone());
     }
-    if of_file["hold_headers"] == false {
-        config["hold_headers"] = json!(false);
+    if of_file.get("hold_headers") == Some(&json!(false)) {
+        config.insert("hold_headers".to_owned(), json!(false));
     }
-    Ok(config.to_string())
+    Ok(Value::Object(config).to_string())
 }
 
 /// Replaces the one occurrence of `old`.
@@ -215,11 +252,14 @@ mod tests {
     #[test]
     fn every_value_finds_its_place_in_the_file() {
         let file = include_str!("../../../envoy/local/envoy.yaml");
+        let folder = tempfile::tempdir().unwrap();
+        let certificates = Certificates::create(folder.path().to_owned()).unwrap();
         let bootstrap = Bootstrap {
             // Each is the default of another, which must not confuse them.
             gateway: 9901,
             admin: 10000,
             control: 10081,
+            certificates: Some(&certificates),
             crm: 10082,
             everything: 18000,
             desk: Some(10083),

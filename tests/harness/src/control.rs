@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::certificates::Certificates;
 use crate::error::HarnessError;
 use crate::http::{Call, Reply};
 use crate::place::Place;
@@ -19,6 +20,7 @@ pub struct Control {
     program: PathBuf,
     folder: PathBuf,
     ports: Ports,
+    certificates: Option<Certificates>,
 }
 
 /// Where control listens on this machine; 0 lets it choose.
@@ -61,8 +63,23 @@ impl Control {
         folder: &Path,
         ports: Ports,
     ) -> Result<Self, HarnessError> {
-        let (process, ports) = launch(place, &tools.gatehold, folder, ports).await?;
+        Self::start_with(place, tools, folder, ports, None).await
+    }
+
+    /// As [`Control::start_in`], with these on the port for filters.
+    ///
+    /// # Errors
+    /// As [`Control::start`].
+    pub async fn start_with(
+        place: &Place,
+        tools: &Tools,
+        folder: &Path,
+        ports: Ports,
+        certificates: Option<&Certificates>,
+    ) -> Result<Self, HarnessError> {
+        let (process, ports) = launch(place, &tools.gatehold, folder, ports, certificates).await?;
         Ok(Self {
+            certificates: certificates.cloned(),
             process,
             place: place.clone(),
             program: tools.gatehold.clone(),
@@ -154,7 +171,10 @@ impl Control {
     /// As [`Control::start`].
     pub async fn restart(&mut self) -> Result<(), HarnessError> {
         let (place, program) = (&self.place, &self.program);
-        self.process = launch(place, program, &self.folder, self.ports).await?.0;
+        let certificates = self.certificates.as_ref();
+        self.process = launch(place, program, &self.folder, self.ports, certificates)
+            .await?
+            .0;
         Ok(())
     }
 
@@ -197,6 +217,7 @@ async fn launch(
     program: &Path,
     folder: &Path,
     wanted: Ports,
+    certificates: Option<&Certificates>,
 ) -> Result<(Process, Ports), HarnessError> {
     let ports = folder.join("control-ports.json");
     let _ = std::fs::remove_file(&ports);
@@ -215,6 +236,13 @@ async fn launch(
         .arg(data(folder))
         .arg("--ports-file")
         .arg(&ports);
+    if let Some(certificates) = certificates {
+        start
+            .arg("--grpc-cert")
+            .arg(certificates.certificate("control"));
+        start.arg("--grpc-key").arg(certificates.key("control"));
+        start.arg("--grpc-client-ca").arg(certificates.authority());
+    }
     let mut process = Process::start_in(place, "control", folder, start).await?;
     let ports = process
         .ready(async |_| {

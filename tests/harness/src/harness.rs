@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use crate::approver::Approver;
 use crate::bootstrap::{Bootstrap, defaults};
+use crate::certificates::Certificates;
 use crate::client::{Client, Era, Sdk};
 use crate::control::{Control, Ports};
 use crate::documents::Documents;
@@ -44,6 +45,7 @@ pub struct Builder {
     desk: bool,
     provider: bool,
     signed_in: Option<String>,
+    mutual_tls: bool,
     workers: u32,
     filter_config: Option<String>,
     trapping: bool,
@@ -88,6 +90,13 @@ impl Builder {
     #[must_use]
     pub fn signed_in(mut self, user: &str) -> Self {
         self.signed_in = Some(user.to_owned());
+        self
+    }
+
+    /// Has control and Envoy prove to each other who they are, by certificates in `certificates` of the folder.
+    #[must_use]
+    pub fn mutual_tls(mut self) -> Self {
+        self.mutual_tls = true;
         self
     }
 
@@ -221,7 +230,12 @@ impl Builder {
             documents.write(name, text)?;
         }
 
-        let control = Control::start_in(&place, &tools, &path, ports).await?;
+        let certificates = match self.mutual_tls {
+            true => Some(Certificates::create(path.join("certificates"))?),
+            false => None,
+        };
+        let control =
+            Control::start_with(&place, &tools, &path, ports, certificates.as_ref()).await?;
         let token = match &self.signed_in {
             Some(user) => {
                 let resource = format!("http://127.0.0.1:{gateway}/crm/mcp");
@@ -234,6 +248,7 @@ impl Builder {
             gateway,
             admin: fixed(defaults::ADMIN),
             control: control.grpc_port(),
+            certificates: certificates.as_ref(),
             crm: match self.upstream {
                 Upstream::At(port) => port,
                 _ => crm.as_ref().map_or_else(|| recorder.port(), Crm::port),
@@ -312,6 +327,7 @@ impl Harness {
             desk: false,
             provider: false,
             signed_in: None,
+            mutual_tls: false,
             workers: 2,
             filter_config: None,
             trapping: false,

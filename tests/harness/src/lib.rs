@@ -17,6 +17,7 @@
 
 pub mod approver;
 pub mod bootstrap;
+pub mod certificates;
 pub mod client;
 pub mod control;
 mod docker;
@@ -38,6 +39,7 @@ pub mod tools;
 pub mod wait;
 
 pub use approver::Approver;
+pub use certificates::Certificates;
 pub use client::{CLIENTS, Client, Era, Sdk};
 pub use error::HarnessError;
 pub use harness::{Builder, Harness, Upstream};
