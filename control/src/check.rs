@@ -38,6 +38,9 @@ pub fn load_directory(directory: &Path) -> anyhow::Result<Documents> {
     let files = directory::read(directory, &directory::look(directory)?)?;
     let documents =
         load(&files).map_err(|problems| anyhow!("the documents are refused\n{problems}"))?;
-    Encoder::default().resources(&documents, &[], |_| Held::NotYet)?;
+    let mut encoder = Encoder::default();
+    encoder.resources(&documents, &[], |_| Held::NotYet)?;
+    let rollout = encoder.rollout(&documents);
+    rollout.map_err(|problems| anyhow!("the documents are refused\n{problems}"))?;
     Ok(documents)
 }

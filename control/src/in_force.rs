@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gatehold_api::Metrics;
 use gatehold_desk::Desk;
 use gatehold_documents::{Documents, IssuerDocument, Loader};
-use gatehold_push::{Resources, Snapshot};
+use gatehold_push::{Resources, Rollouts, Snapshot};
 use gatehold_store::Secret;
 use gatehold_wire::SERVER_TYPE_URL;
 use sha2::{Digest as _, Sha256};
@@ -39,6 +39,8 @@ pub struct Published {
 pub struct Outlets {
     /// What filters are pushed.
     pub snapshots: watch::Sender<Snapshot>,
+    /// Which Envoys get which filter.
+    pub rollouts: watch::Sender<Rollouts>,
     /// Why something does not come into force.
     pub refusals: watch::Sender<Refusal>,
     /// For the rest of control.
@@ -139,10 +141,13 @@ impl InForce {
         let key = self.binding_key.as_bytes();
         let held = |name: &str| self.keeper.held(name);
         let encoded = self.encoder.resources(&documents, key, held);
-        if let Err(problem) = encoded {
-            error!(%problem, "the documents can't be pushed");
-            return self.refuse(problem.to_string(), 1);
-        }
+        let rollout = match encoded.and_then(|_| self.encoder.rollout(&documents)) {
+            Ok(rollout) => rollout,
+            Err(problem) => {
+                error!(%problem, "the documents can't be pushed");
+                return self.refuse(problem.to_string(), 1);
+            }
+        };
         self.keeper.keep(wanted);
         let Documents {
             servers,
@@ -156,6 +161,9 @@ impl InForce {
         self.outlets.refusals.send_replace(None);
         self.documents = Some(Arc::new(documents));
         self.publish();
+        // After the policies, so that a new filter finds those that were made for it. It is only another one if the
+        // document is.
+        self.outlets.rollouts.send_replace(rollout);
         let [read_us, compile_us, encode_us] =
             [read, compile, start.elapsed()].map(|time| time.as_micros() as u64);
         info!(

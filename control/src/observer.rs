@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gatehold_api::{Metrics, Resource, Stream};
 use gatehold_approvals::{Counts, State};
-use gatehold_push::Observer;
+use gatehold_push::{EXTENSION_TYPE_URL, Observer, StreamKind};
 use gatehold_wire::{DETECTORS_TYPE_URL, ISSUER_TYPE_URL, SERVER_TYPE_URL};
 
 /// Tells the metrics.
@@ -13,8 +13,11 @@ use gatehold_wire::{DETECTORS_TYPE_URL, ISSUER_TYPE_URL, SERVER_TYPE_URL};
 pub struct PushMetrics(pub Metrics);
 
 impl Observer for PushMetrics {
-    fn connected(&self) -> Box<dyn Any + Send> {
-        Box::new(self.0.stream_opened(Stream::Policy))
+    fn connected(&self, kind: StreamKind) -> Box<dyn Any + Send> {
+        Box::new(self.0.stream_opened(match kind {
+            StreamKind::Policy => Stream::Policy,
+            StreamKind::Filter => Stream::Filter,
+        }))
     }
 
     fn pushed(&self, type_url: &str, resources: usize) {
@@ -76,6 +79,7 @@ fn resource(type_url: &str) -> Option<Resource> {
         SERVER_TYPE_URL => Some(Resource::Server),
         ISSUER_TYPE_URL => Some(Resource::Issuer),
         DETECTORS_TYPE_URL => Some(Resource::Detectors),
+        EXTENSION_TYPE_URL => Some(Resource::Filter),
         _ => None,
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use gatehold_documents::{
     AuditArguments, Detection, DetectionAction, DetectionActions, Documents, IssuerDocument,
-    Limits, ServerDocument, ToolDetection,
+    Limits, Problems, ServerDocument, ToolDetection,
 };
-use gatehold_push::{Resource, Resources};
+use gatehold_push::{Resource, Resources, Rollouts};
 use gatehold_wire::{
     DETECTORS_TYPE_URL, ISSUER_TYPE_URL, SERVER_TYPE_URL, WireError, approval_to_wire,
     policy_to_wire, push,
@@ -16,6 +16,7 @@ use prost::Message as _;
 
 use crate::detectors::{Detectors, DetectorsError};
 use crate::keys::Held;
+use crate::rollout::Modules;
 
 /// Why documents cannot be pushed.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,9 @@ pub enum EncodeError {
     /// What is looked for.
     #[error(transparent)]
     Detectors(#[from] DetectorsError),
+    /// Modules of the filter.
+    #[error("{0}")]
+    Modules(#[from] Problems),
 }
 
 /// Makes resources of documents, and makes those of servers that have not changed only once.
@@ -33,16 +37,29 @@ pub enum EncodeError {
 pub struct Encoder {
     servers: HashMap<String, (Arc<ServerDocument>, Resource)>,
     detectors: Detectors,
+    modules: Modules,
 }
 
 impl Encoder {
-    /// Does of [`Encoder::resources`] what takes long, where that may take long: compiles the detectors.
+    /// Does of [`Encoder::resources`] what takes long, where that may take long: compiles the detectors, and reads modules.
     ///
     /// # Errors
     /// As there.
     pub fn prepare(&mut self, documents: &Documents) -> Result<(), EncodeError> {
         self.detectors.resource(documents.detectors.as_deref())?;
+        self.rollout(documents)?;
         Ok(())
+    }
+
+    /// What Envoys get of the filter, if a document says so.
+    ///
+    /// # Errors
+    /// Modules that cannot be used, where they are named.
+    pub fn rollout(&mut self, documents: &Documents) -> Result<Rollouts, EncodeError> {
+        let Some(document) = &documents.filter else {
+            return Ok(None);
+        };
+        Ok(Some(self.modules.filters(document)?))
     }
 
     /// One resource per server and one per issuer, and one for what is looked for. `held` tells what is known of an issuer's keys;

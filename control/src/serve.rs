@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use gatehold_api::{ApiState, Metrics, Readiness};
 use gatehold_desk::{Desk, Settings};
-use gatehold_push::{Fleet, PushService};
+use gatehold_push::{Fleet, Gate, PushService};
 use gatehold_store::Store;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket};
@@ -115,6 +115,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let console = console_listener.local_addr()?;
 
     let (snapshots, snapshot) = watch::channel(None);
+    let (rollouts, rollout) = watch::channel(None);
     let (refusals, refusal) = watch::channel(Some("the documents were not read yet".to_owned()));
     let (published, in_force_now) = watch::channel(Published::default());
     let (reading_sender, readings) = mpsc::channel(1);
@@ -126,6 +127,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         metrics.clone(),
         Outlets {
             snapshots,
+            rollouts,
             refusals,
             published,
             desk: desk.clone(),
@@ -148,12 +150,15 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let fleet = Arc::new(Fleet::default());
     let observer = Arc::new(PushMetrics(metrics.clone()));
     let push = PushService::new(snapshot.clone(), fleet, observer, shutdown.clone());
+    let gate = Arc::new(Gate::default());
+    let filters = push.filters(rollout, gate);
     let audit = AuditService::new(store.clone(), metrics.clone(), shutdown.clone());
     let holds = HoldService::new(desk, metrics.clone(), shutdown.clone());
     let services = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .add_service(push.into_server())
+        .add_service(filters)
         .add_service(audit.into_server())
         .add_service(holds.into_server());
     let secured = certificates

@@ -49,6 +49,7 @@ pub fn render(file: &str, variant: Variant, places: &Places<'_>) -> anyhow::Resu
         token: None,
         wasm: places.wasm,
         filter_config: Some(&config),
+        from_control: None,
     };
     let text = bootstrap.render(file)?;
     let text = replaced(&text, ACCESS_LOG, CLUSTERS, "")?;

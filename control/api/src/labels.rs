@@ -13,6 +13,8 @@ pub enum Stream {
     Audit,
     /// Calls that wait come in, decisions go back.
     Hold,
+    /// The filter itself goes out, ACKs and NACKs come back.
+    Filter,
 }
 
 /// Type of a pushed resource.
@@ -24,6 +26,8 @@ pub enum Resource {
     Issuer,
     /// `gatehold.push.v1.Detectors`.
     Detectors,
+    /// `envoy.config.core.v3.TypedExtensionConfig`.
+    Filter,
 }
 
 impl EncodeLabelValue for Stream {
@@ -32,6 +36,7 @@ impl EncodeLabelValue for Stream {
             Self::Policy => "policy",
             Self::Audit => "audit",
             Self::Hold => "hold",
+            Self::Filter => "filter",
         })
     }
 }
@@ -42,6 +47,7 @@ impl EncodeLabelValue for Resource {
             Self::Server => "server",
             Self::Issuer => "issuer",
             Self::Detectors => "detectors",
+            Self::Filter => "filter",
         })
     }
 }

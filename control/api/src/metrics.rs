@@ -191,10 +191,15 @@ impl Metrics {
             let label = StateLabel { state };
             inner.approvals_moved.get_or_create_owned(&label);
         }
-        for stream in [Stream::Policy, Stream::Audit, Stream::Hold] {
+        for stream in [Stream::Policy, Stream::Audit, Stream::Hold, Stream::Filter] {
             inner.streams.get_or_create_owned(&StreamLabel { stream });
         }
-        for resource in [Resource::Server, Resource::Issuer, Resource::Detectors] {
+        for resource in [
+            Resource::Server,
+            Resource::Issuer,
+            Resource::Detectors,
+            Resource::Filter,
+        ] {
             inner
                 .pushes
                 .get_or_create_owned(&ResourceLabel { resource });

@@ -1,15 +1,16 @@
 //! From typed documents to one compiled policy per server: references, conflicts, specialization.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gatehold_engine::{PolicySource, ServerPolicy};
 
 use crate::documents::{
-    ConsoleDocument, DetectorsDocument, Documents, IssuerDocument, ServerDocument, Shadow, SignIn,
-    WebhookDocument,
+    ConsoleDocument, DetectorsDocument, Documents, FilterDocument, FilterVersion, IssuerDocument,
+    NodeGroup, ServerDocument, Shadow, SignIn, WebhookDocument,
 };
+use crate::filter::FilterSpec;
 use crate::gates;
 use crate::names::{DocumentKind, unknown};
 use crate::policy::RuleSpec;
@@ -51,9 +52,11 @@ pub(crate) fn compile(
     unique(&mut set.consoles, DocumentKind::Console, files, report);
     unique(&mut set.webhooks, DocumentKind::Webhook, files, report);
     unique(&mut set.detectors, DocumentKind::Detectors, files, report);
+    unique(&mut set.filters, DocumentKind::Filter, files, report);
     issuers(&set, report);
     only_one(&set.consoles, DocumentKind::Console, files, report);
     only_one(&set.detectors, DocumentKind::Detectors, files, report);
+    only_one(&set.filters, DocumentKind::Filter, files, report);
     gates::console(&set, report);
     gates::audiences(&set, report);
     endpoints(&set.servers, report);
@@ -152,14 +155,47 @@ pub(crate) fn compile(
             }),
         })
     });
+    let filter = set.filters.into_iter().find_map(|entry| {
+        let spec = entry.spec?;
+        Some(rollout(entry.name.value, entry.at, &spec, files))
+    });
     Documents {
         servers,
         issuers: issuers.collect(),
         console: console.map(Arc::new),
         webhooks,
         detectors: detectors.map(Arc::new),
+        filter: filter.map(Arc::new),
         rules,
         policies,
+    }
+}
+
+fn rollout(name: String, at: Position, spec: &FilterSpec, files: &[PathBuf]) -> FilterDocument {
+    let location = locate(at, files);
+    let folder = location.file.parent().map(Path::to_owned);
+    let folder = folder.unwrap_or_default();
+    let versions = spec.versions.iter().map(|version| FilterVersion {
+        name: version.name.value.clone(),
+        module: folder.join(&version.module.value),
+        module_at: locate(version.module.at, files),
+        sha256: version.sha256.value,
+        sha256_at: locate(version.sha256.at, files),
+    });
+    let groups = spec.groups.iter().map(|group| NodeGroup {
+        name: group.name.value.clone(),
+        ids: group.ids.clone(),
+        clusters: group.clusters.clone(),
+        version: group.version.clone(),
+    });
+    FilterDocument {
+        name,
+        location,
+        versions: versions.collect(),
+        configuration: spec.configuration.clone(),
+        hold_headers: spec.hold_headers,
+        groups: groups.collect(),
+        default: spec.default.clone(),
     }
 }
 

@@ -237,7 +237,7 @@ fn allow(node: &Node, report: &mut Report) -> Vec<[u8; 32]> {
     }
     let texts = texts.into_iter();
     let digests = texts.filter_map(|text| {
-        let digest = text.value.strip_prefix("sha256:").and_then(digest);
+        let digest = text.value.strip_prefix("sha256:").and_then(format::sha256);
         if digest.is_none() {
             let written = excerpt(&text.value);
             let message = format!("`{written}` is no digest");
@@ -247,20 +247,6 @@ fn allow(node: &Node, report: &mut Report) -> Vec<[u8; 32]> {
         digest
     });
     digests.collect()
-}
-
-fn digest(hex: &str) -> Option<[u8; 32]> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte.wrapping_sub(b'0')),
-        b'a'..=b'f' => Some(byte.wrapping_sub(b'a').wrapping_add(10)),
-        _ => None,
-    };
-    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-    let bytes = pairs
-        .iter()
-        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
-    let bytes: Vec<u8> = bytes.collect::<Option<_>>()?;
-    bytes.try_into().ok().filter(|_| rest.is_empty())
 }
 
 /// Rules that cannot be compiled, where they are written.

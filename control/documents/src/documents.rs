@@ -25,6 +25,8 @@ pub struct Documents {
     pub webhooks: Vec<Arc<WebhookDocument>>,
     /// What is looked for, if a document says anything about it.
     pub detectors: Option<Arc<DetectorsDocument>>,
+    /// Which version of the filter which Envoys get, if control gives it to any.
+    pub filter: Option<Arc<FilterDocument>>,
     /// Where each rule is written, by its id (`support/2`).
     pub rules: Rules,
     /// Number of policies.
@@ -179,6 +181,73 @@ pub struct Shadow {
     pub pack: Option<PathBuf>,
     /// All rules that are tried: those in force too, unless one of the same name takes the place.
     pub rules: Vec<UserRule>,
+}
+
+/// Which version of the filter control gives to which Envoys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilterDocument {
+    /// `metadata.name`.
+    pub name: String,
+    /// Where the document begins.
+    pub location: Location,
+    /// The modules. Never empty; the names differ.
+    pub versions: Vec<FilterVersion>,
+    /// What the filter is configured with: a JSON object.
+    pub configuration: String,
+    /// Whether the filter holds headers, for which Envoy needs `allow_on_headers_stop_iteration`.
+    pub hold_headers: bool,
+    /// The first one that an Envoy belongs to counts. The names differ.
+    pub groups: Vec<NodeGroup>,
+    /// Name of the version for Envoys of no group. It exists.
+    pub default: String,
+}
+
+/// A version of the filter's module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilterVersion {
+    /// What it is called in the document.
+    pub name: String,
+    /// The file, read when the document comes into force.
+    pub module: PathBuf,
+    /// Where the file is named.
+    pub module_at: Location,
+    /// What the file's bytes come to.
+    pub sha256: [u8; 32],
+    /// Where that is written.
+    pub sha256_at: Location,
+}
+
+/// Envoys that get a version of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeGroup {
+    /// What it is called in the document.
+    pub name: String,
+    /// Patterns of node ids; empty for any.
+    pub ids: Vec<String>,
+    /// Patterns of the nodes' clusters; empty for any.
+    pub clusters: Vec<String>,
+    /// Name of a version that exists.
+    pub version: String,
+}
+
+impl FilterDocument {
+    /// The name of the version for the Envoy with this node id and cluster.
+    pub fn version_of(&self, id: &str, cluster: &str) -> &str {
+        let mut groups = self.groups.iter();
+        let group = groups.find(|group| group.has(id, cluster));
+        group.map_or(&self.default, |group| &group.version)
+    }
+}
+
+impl NodeGroup {
+    /// Whether the Envoy with this node id and cluster belongs to it.
+    pub fn has(&self, id: &str, cluster: &str) -> bool {
+        let any = |patterns: &[String], name: &str| {
+            let mut all = patterns.iter();
+            patterns.is_empty() || all.any(|pattern| glob_matches(pattern, name))
+        };
+        any(&self.ids, id) && any(&self.clusters, cluster)
+    }
 }
 
 /// An identity provider whose tokens are accepted.

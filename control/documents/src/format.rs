@@ -98,6 +98,40 @@ pub(crate) fn label(text: &str) -> Result<String, String> {
     Err("use up to 63 letters, digits, `-`, `.` and `_`, beginning with a letter".to_owned())
 }
 
+/// A SHA-256 digest in lower-case hexadecimal digits.
+pub(crate) fn sha256(hex: &str) -> Option<[u8; 32]> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte.wrapping_sub(b'0')),
+        b'a'..=b'f' => Some(byte.wrapping_sub(b'a').wrapping_add(10)),
+        _ => None,
+    };
+    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
+    let bytes = pairs
+        .iter()
+        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
+    let bytes: Vec<u8> = bytes.collect::<Option<_>>()?;
+    bytes.try_into().ok().filter(|_| rest.is_empty())
+}
+
+/// The path of a file, absolute or from the document's folder.
+pub(crate) fn file(text: &str) -> Result<String, String> {
+    if text.len() <= 1024 && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    Err("use at most 1024 bytes, without control characters".to_owned())
+}
+
+/// The name of a cluster of Envoy's.
+pub(crate) fn cluster(text: &str) -> Result<String, String> {
+    let of_host = |c: char| c.is_ascii_alphanumeric() || "-._~:".contains(c);
+    // The filter has no room for longer ones that could not stand in a header.
+    let most = if text.chars().all(of_host) { 1024 } else { 115 };
+    if text.len() <= most && text.chars().all(|c| c.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    Err("use up to 115 characters without blanks, such as `gatehold_control`".to_owned())
+}
+
 /// A pattern in which `*` stands for any run of characters.
 pub(crate) fn glob(text: &str) -> Result<String, String> {
     if text.len() > 1024 {

@@ -17,6 +17,7 @@ mod directory;
 mod documents;
 mod explain;
 mod fields;
+mod filter;
 mod format;
 mod gates;
 mod issuer;
@@ -37,8 +38,9 @@ mod yaml;
 pub use directory::{ReadError, read_dir};
 pub use documents::{
     AuditArguments, ConsoleDocument, Detection, DetectionAction, DetectionActions,
-    DetectorsDocument, Documents, IssuerDocument, KeySource, Limits, ServerDocument, Shadow,
-    SignIn, ToolDetection, WebhookDocument, WebhookEvent, WebhookFormat,
+    DetectorsDocument, Documents, FilterDocument, FilterVersion, IssuerDocument, KeySource, Limits,
+    NodeGroup, ServerDocument, Shadow, SignIn, ToolDetection, WebhookDocument, WebhookEvent,
+    WebhookFormat,
 };
 pub use explain::{Explanation, Question, QuestionError, RuleReport, explain};
 pub use load::{Loader, MAX_FILE_BYTES, MAX_FILES, load};

@@ -7,7 +7,7 @@ use crate::compile::{Compiled, compile};
 use crate::names::{self, DocumentKind};
 use crate::problem::{At, Position, Problems, Report};
 use crate::set::{Entry, Set};
-use crate::{Documents, console, detectors, issuer, policy, server, webhook, yaml};
+use crate::{Documents, console, detectors, filter, issuer, policy, server, webhook, yaml};
 
 /// Longest file, in bytes.
 pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
@@ -138,6 +138,10 @@ fn read(node: &yaml::Node, text: &str, set: &mut Set, report: &mut Report) {
         DocumentKind::Detectors => {
             let spec = spec.and_then(|spec| detectors::detectors(spec, report));
             add(&mut set.detectors, name, at, spec);
+        }
+        DocumentKind::Filter => {
+            let spec = spec.and_then(|spec| filter::filter(spec, report));
+            add(&mut set.filters, name, at, spec);
         }
     }
 }

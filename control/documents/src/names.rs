@@ -18,6 +18,7 @@ pub(crate) enum DocumentKind {
     Console,
     Webhook,
     Detectors,
+    Filter,
 }
 
 impl DocumentKind {
@@ -30,6 +31,7 @@ impl DocumentKind {
             Self::Console => "Console",
             Self::Webhook => "Webhook",
             Self::Detectors => "Detectors",
+            Self::Filter => "Filter",
         }
     }
 }
@@ -59,7 +61,8 @@ pub(crate) fn document<'a>(node: &'a Node, report: &mut Report) -> Option<Docume
         report,
     );
     let name = name(&fields, report);
-    let help = "write `kind: Server`, `Issuer`, `Policy`, `Console`, `Webhook` or `Detectors`";
+    let help =
+        "write `kind: Server`, `Issuer`, `Policy`, `Console`, `Webhook`, `Detectors` or `Filter`";
     let kind = fields.require("kind", "a document", help, report)?;
     let kinds = [
         DocumentKind::Server,
@@ -68,6 +71,7 @@ pub(crate) fn document<'a>(node: &'a Node, report: &mut Report) -> Option<Docume
         DocumentKind::Console,
         DocumentKind::Webhook,
         DocumentKind::Detectors,
+        DocumentKind::Filter,
     ];
     let kinds = kinds.map(|kind| (kind.name(), kind));
     let kind = fields::one_of(kind, "`kind`", &kinds, report)?;

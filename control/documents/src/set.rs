@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::console::ConsoleSpec;
 use crate::detectors::DetectorsSpec;
+use crate::filter::FilterSpec;
 use crate::issuer::IssuerSpec;
 use crate::policy::PolicySpec;
 use crate::problem::{At, Position};
@@ -27,6 +28,7 @@ pub(crate) struct Set {
     pub(crate) consoles: Vec<Entry<ConsoleSpec>>,
     pub(crate) webhooks: Vec<Entry<WebhookSpec>>,
     pub(crate) detectors: Vec<Entry<DetectorsSpec>>,
+    pub(crate) filters: Vec<Entry<FilterSpec>>,
     /// Whether anything was reported of them.
     pub(crate) has_problems: bool,
 }
@@ -51,5 +53,6 @@ impl Set {
         self.consoles.extend_from_slice(&file.consoles);
         self.webhooks.extend_from_slice(&file.webhooks);
         self.detectors.extend_from_slice(&file.detectors);
+        self.filters.extend_from_slice(&file.filters);
     }
 }

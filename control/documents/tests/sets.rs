@@ -283,6 +283,60 @@ fn the_console_and_webhooks_are_read() {
 }
 
 #[test]
+fn the_first_group_of_an_envoy_counts() {
+    let digest = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eff";
+    let text = format!(
+        "apiVersion: gatehold.io/v1
+kind: Filter
+metadata: {{ name: filter }}
+spec:
+  versions:
+    - {{ name: old, module: old.wasm, sha256: {digest} }}
+    - {{ name: new, module: /srv/new.wasm, sha256: {digest} }}
+    - {{ name: next, module: next/a.wasm, sha256: {digest} }}
+  configuration: {{ control_cluster: control, audit_overflow: refuse, hold_seconds: 20 }}
+  groups:
+    - {{ name: one, nodes: {{ id: 'edge-7*' }}, version: next }}
+    - {{ name: canary, nodes: {{ id: ['edge-*', rim], cluster: [canary] }}, version: new }}
+  default: old
+"
+    );
+    let documents = load(&[(PathBuf::from("documents/f.yaml"), text)]).unwrap();
+    let filter = documents.filter.as_deref().unwrap();
+    for (id, cluster, expected) in [
+        ("edge-71", "canary", "next"),
+        ("edge-71", "", "next"),
+        ("edge-1", "canary", "new"),
+        ("rim", "canary", "new"),
+        ("rim-1", "canary", "old"),
+        ("edge-1", "canary-2", "old"),
+        ("", "", "old"),
+    ] {
+        assert_eq!(filter.version_of(id, cluster), expected, "{id} {cluster}");
+    }
+    let modules = filter.versions.iter().map(|version| &version.module);
+    let modules: Vec<_> = modules.map(|path| path.to_str().unwrap()).collect();
+    assert_eq!(
+        modules,
+        [
+            "documents/old.wasm",
+            "/srv/new.wasm",
+            "documents/next/a.wasm"
+        ]
+    );
+    let [version, ..] = filter.versions.as_slice() else {
+        panic!("no versions");
+    };
+    assert_eq!((version.sha256[1], version.sha256[31]), (1, 255));
+    assert_eq!(version.sha256_at.to_string(), "documents/f.yaml:6:47");
+    assert_eq!(
+        filter.configuration,
+        r#"{"audit_overflow":"refuse","control_cluster":"control","hold_headers":true,"hold_seconds":20}"#
+    );
+    assert!(filter.hold_headers);
+}
+
+#[test]
 fn options_of_approve_rules_are_read() {
     let rule = |options: &str| {
         let from = "by: { roles: finance-lead }, within: 15m";

@@ -52,3 +52,15 @@ pub mod discovery {
         include!(concat!(env!("OUT_DIR"), "/envoy.service.discovery.v3.rs"));
     }
 }
+
+/// What of Envoy's configuration carries the filter, in the modules of its packages.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code"
+)]
+pub mod extension {
+    include!(concat!(env!("OUT_DIR"), "/envoy.rs"));
+}

@@ -7,19 +7,41 @@ use std::time::SystemTime;
 
 use gatehold_wire::discovery::Node;
 
-use crate::{Subscriptions, TypeStatus};
+use tonic::{Code, Status};
 
-/// All open streams. An Envoy with N workers has N+1 of them.
+use crate::gone::{Gone, GoneList};
+use crate::view::Seen;
+use crate::{EXTENSION_NAME, EXTENSION_TYPE_URL, Subscriptions, TypeStatus};
+
+/// Longest text of a client that is kept for people, in characters.
+const MAX_TEXT: usize = 256;
+/// Most words of a client that are kept.
+const MAX_WORDS: usize = 16;
+/// How words begin by which a filter says that its set-up is wrong.
+const PROBLEM: &str = "problem/";
+
+/// What a stream carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StreamKind {
+    /// Policies and keys, to filters. An Envoy with N workers has N+1 of them.
+    Policy,
+    /// The filter itself, to Envoy: one.
+    Filter,
+}
+
+/// All open streams, and those that ended lately.
 ///
 /// An entry shares the state of its stream, so that a stream costs nothing more for being listed.
 #[derive(Debug, Default)]
 pub struct Fleet {
     streams: Mutex<BTreeMap<u64, Arc<Entry>>>,
     opened: AtomicU64,
+    gone: Mutex<GoneList>,
 }
 
 #[derive(Debug)]
 struct Entry {
+    kind: StreamKind,
     peer: String,
     connected_since: SystemTime,
     state: Mutex<State>,
@@ -29,16 +51,27 @@ struct Entry {
 struct State {
     node: String,
     cluster: String,
+    version: String,
+    problems: Vec<String>,
+    last_seen: Option<SystemTime>,
+    /// Version of the snapshot that the client had in force last, all of it.
+    snapshot: Option<String>,
+    /// Why control ended it.
+    refused: Option<String>,
     subscriptions: Subscriptions,
 }
 
 /// One open stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamStatus {
+    /// What it carries.
+    pub kind: StreamKind,
     /// Envoy's node id; empty until the client has said it.
     pub node: String,
     /// Envoy's cluster; may be empty.
     pub cluster: String,
+    /// The filter's version, as it says; may be empty.
+    pub version: String,
     /// The other end of the connection, `address:port`.
     pub peer: String,
     /// When the stream was opened.
@@ -49,9 +82,10 @@ pub struct StreamStatus {
 
 impl Fleet {
     /// Enters a stream; it leaves when the [`Connection`] is dropped.
-    pub fn connect(self: &Arc<Self>, peer: String) -> Connection {
+    pub fn connect(self: &Arc<Self>, kind: StreamKind, peer: String) -> Connection {
         let id = self.opened.fetch_add(1, Ordering::Relaxed);
         let entry = Arc::new(Entry {
+            kind,
             peer,
             connected_since: SystemTime::now(),
             state: Mutex::default(),
@@ -75,6 +109,16 @@ impl Fleet {
         entries.iter().map(|entry| entry.status()).collect()
     }
 
+    /// Streams that ended in the last hour, oldest first.
+    pub fn gone(&self) -> Vec<Gone> {
+        lock(&self.gone).list(SystemTime::now())
+    }
+
+    /// What the fleet view goes by, of all open streams.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.entries().iter().map(|entry| entry.seen()).collect()
+    }
+
     /// How many resources are refused at present, summed over all streams.
     pub fn rejected(&self) -> usize {
         let entries = self.entries();
@@ -93,6 +137,8 @@ impl Entry {
         let state = lock(&self.state);
         let types = state.subscriptions.status();
         StreamStatus {
+            kind: self.kind,
+            version: state.version.clone(),
             node: state.node.clone(),
             cluster: state.cluster.clone(),
             peer: self.peer.clone(),
@@ -100,6 +146,45 @@ impl Entry {
             types: types
                 .map(|(type_url, status)| (type_url.to_owned(), status))
                 .collect(),
+        }
+    }
+}
+
+impl Entry {
+    fn seen(&self) -> Seen {
+        let state = lock(&self.state);
+        let extension = (EXTENSION_TYPE_URL, EXTENSION_NAME);
+        let rejections = state.subscriptions.rejections();
+        Seen {
+            kind: self.kind,
+            node: state.node.clone(),
+            cluster: state.cluster.clone(),
+            version: state.version.clone(),
+            peer: self.peer.clone(),
+            problems: state.problems.clone(),
+            since: self.connected_since,
+            last_seen: state.last_seen.unwrap_or(self.connected_since),
+            snapshot: state.snapshot.clone(),
+            filter: state.subscriptions.resource(extension.0, extension.1).0,
+            rejections: rejections
+                .map(|(type_url, name, rejection)| {
+                    (type_url.to_owned(), name.to_owned(), rejection.clone())
+                })
+                .collect(),
+        }
+    }
+
+    fn gone(&self) -> Gone {
+        let state = lock(&self.state);
+        Gone {
+            kind: self.kind,
+            node: state.node.clone(),
+            cluster: state.cluster.clone(),
+            version: state.version.clone(),
+            peer: self.peer.clone(),
+            refused: state.refused.clone(),
+            at: SystemTime::now(),
+            times: 1,
         }
     }
 }
@@ -116,8 +201,45 @@ impl Connection {
     /// Notes who the client says it is.
     pub fn identify(&self, node: &Node) {
         let mut state = lock(&self.entry.state);
-        state.node.clone_from(&node.id);
-        state.cluster.clone_from(&node.cluster);
+        state.node = short(&node.id);
+        state.cluster = short(&node.cluster);
+        state.version = short(&node.user_agent_version);
+        let words = node.client_features.iter();
+        let problems = words.filter_map(|word| word.strip_prefix(PROBLEM));
+        state.problems = problems.take(MAX_WORDS).map(short).collect();
+    }
+
+    /// Who the client says it is: node id and cluster. Nothing before it has said so.
+    pub(crate) fn node(&self) -> Option<(String, String)> {
+        let state = lock(&self.entry.state);
+        let is_known = state.last_seen.is_some();
+        is_known.then(|| (state.node.clone(), state.cluster.clone()))
+    }
+
+    /// Notes that something came from the client.
+    pub(crate) fn heard(&self) {
+        lock(&self.entry.state).last_seen = Some(SystemTime::now());
+    }
+
+    /// Notes that the client was sent all of the snapshot with this version.
+    pub(crate) fn sent(&self, version: &str) {
+        let mut state = lock(&self.entry.state);
+        if state.subscriptions.is_settled() && state.snapshot.as_deref() != Some(version) {
+            state.snapshot = Some(version.to_owned());
+        }
+    }
+
+    /// Notes how control ended the stream. What only says that one side went away is not kept.
+    pub(crate) fn ended(&self, status: &Status) {
+        let refused = matches!(
+            status.code(),
+            Code::InvalidArgument
+                | Code::FailedPrecondition
+                | Code::PermissionDenied
+                | Code::OutOfRange
+                | Code::ResourceExhausted
+        );
+        lock(&self.entry.state).refused = refused.then(|| short(status.message()));
     }
 
     /// Does something with what the client asked for and was told.
@@ -129,7 +251,14 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         lock(&self.fleet.streams).remove(&self.id);
+        let gone = self.entry.gone();
+        lock(&self.fleet.gone).add(gone);
     }
+}
+
+/// As much of a text as is kept.
+fn short(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
 }
 
 /// Nothing that is done under these locks panics halfway, so what a panicking thread left is whole.

@@ -10,19 +10,27 @@
 
 mod body;
 mod fleet;
+mod gone;
 mod held;
 mod nack;
 mod of_type;
 mod resources;
 mod response;
+mod rollout;
 mod service;
+mod source;
 mod subscriptions;
+mod view;
 
-pub use fleet::{Connection, Fleet, StreamStatus};
+pub use fleet::{Connection, Fleet, StreamKind, StreamStatus};
+pub use gone::{GONE_FOR, Gone, MAX_GONE};
 pub use nack::reasons;
 pub use resources::{Resource, Resources};
 pub use response::Response;
-pub use service::{Observer, PushServer, PushService, Snapshot};
+pub use rollout::{EXTENSION_NAME, EXTENSION_TYPE_URL, Gate, HeldBack, Rollout, Rollouts};
+pub use service::{ExtensionServer, Observer, PushServer, PushService};
+pub use source::Snapshot;
 pub use subscriptions::{
     Answer, MAX_NAMES, MAX_TYPES, Rejection, RequestError, Subscriptions, TypeStatus,
 };
+pub use view::{FleetView, NodeFilter, NodeState, NodeView, Refusal, Seen, view};

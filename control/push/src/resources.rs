@@ -28,6 +28,12 @@ impl Resource {
     /// The resource with this encoded message.
     pub fn new(type_url: &str, name: &str, body: Vec<u8>) -> Self {
         let version = digest(&body);
+        Self::versioned(type_url, name, version, body)
+    }
+
+    /// The resource with this encoded message, and with a version that the caller answers for: whoever has it is not
+    /// sent the resource again.
+    pub fn versioned(type_url: &str, name: &str, version: String, body: Vec<u8>) -> Self {
         let resource = discovery::Resource {
             version: version.clone(),
             resource: Some(Any {
@@ -45,6 +51,18 @@ impl Resource {
             version: version.into(),
             encoded: response.encode_to_vec().into(),
         }
+    }
+}
+
+impl Resource {
+    /// The message in it, as clients read it.
+    ///
+    /// # Errors
+    /// Never: it can be read as it was written.
+    pub fn message(&self) -> Result<Any, prost::DecodeError> {
+        let response = DeltaDiscoveryResponse::decode(&*self.encoded)?;
+        let mut resources = response.resources.into_iter();
+        Ok(resources.find_map(|it| it.resource).unwrap_or_default())
     }
 }
 

@@ -22,13 +22,15 @@ use tower_service::Service;
 use tracing::{debug, info, warn};
 
 use crate::body::{Outgoing, StreamBody};
-use crate::{Answer, Connection, Fleet, MAX_TYPES, Resources};
-
-/// What is in force; `None` until something could be compiled, and until then clients get nothing.
-pub type Snapshot = Option<Arc<Resources>>;
+use crate::rollout::{Gate, Rollouts, Turns};
+use crate::source::{Snapshot, Source};
+use crate::{Answer, Connection, Fleet, MAX_TYPES, Resources, StreamKind};
 
 const PATH: &str =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+const EXTENSION_SERVICE: &str = "envoy.service.extension.v3.ExtensionConfigDiscoveryService";
+const EXTENSION_PATH: &str =
+    "/envoy.service.extension.v3.ExtensionConfigDiscoveryService/DeltaExtensionConfigs";
 
 /// Requests are small but for the first, so little room is kept for them on every stream.
 fn buffers() -> BufferSettings {
@@ -41,7 +43,7 @@ const MAX_REQUEST_BYTES: usize = 32 << 20;
 /// Is told what happens on the streams, to count it. All types are told by their type URL.
 pub trait Observer: Send + Sync + 'static {
     /// A stream was opened; it is open until what this returns is dropped.
-    fn connected(&self) -> Box<dyn Any + Send>;
+    fn connected(&self, kind: StreamKind) -> Box<dyn Any + Send>;
     /// Resources were sent.
     fn pushed(&self, type_url: &str, resources: usize);
     /// Resources were applied, this long after they were sent.
@@ -50,7 +52,7 @@ pub trait Observer: Send + Sync + 'static {
     fn nacked(&self, type_url: &str, resources: usize);
 }
 
-/// `envoy.service.discovery.v3.AggregatedDiscoveryService`, delta only.
+/// Pushes to filters and to Envoys, delta only.
 #[derive(Clone)]
 pub struct PushService {
     snapshots: watch::Receiver<Snapshot>,
@@ -60,7 +62,7 @@ pub struct PushService {
 }
 
 impl PushService {
-    /// Streams follow `snapshots`, are listed in `fleet`, told to `observer`, and end on `shutdown`.
+    /// Streams of filters follow `snapshots`. All are listed in `fleet`, told to `observer`, and end on `shutdown`.
     pub fn new(
         snapshots: watch::Receiver<Snapshot>,
         fleet: Arc<Fleet>,
@@ -75,7 +77,7 @@ impl PushService {
         }
     }
 
-    /// The service as a server takes it.
+    /// The service for filters, as a server takes it.
     ///
     /// It is not what tonic generates, because that encodes each message for each stream: thousands of
     /// clients that come at once would each get a copy of the whole snapshot in memory.
@@ -83,16 +85,31 @@ impl PushService {
         PushServer(self)
     }
 
-    fn open(&self, request: http::Request<tonic::body::Body>) -> StreamBody {
+    /// The service by which Envoys get the filter itself, as a server takes it: as `rollouts` say, and by turns as
+    /// `gate` lets them.
+    pub fn filters(&self, rollouts: watch::Receiver<Rollouts>, gate: Arc<Gate>) -> ExtensionServer {
+        ExtensionServer {
+            service: self.clone(),
+            rollouts,
+            gate,
+        }
+    }
+
+    fn open<S: Source>(
+        &self,
+        kind: StreamKind,
+        request: http::Request<tonic::body::Body>,
+        source: S,
+    ) -> http::Response<tonic::body::Body> {
         let peer = request.extensions().get::<TcpConnectInfo>();
         let peer = peer.and_then(TcpConnectInfo::remote_addr);
+        let peer = peer.map(|address| address.to_string()).unwrap_or_default();
         let (responses, receiver) = mpsc::channel(QUEUE);
         let stream = PushStream {
-            connection: self
-                .fleet
-                .connect(peer.map(|address| address.to_string()).unwrap_or_default()),
+            connection: self.fleet.connect(kind, peer),
+            source,
             observer: self.observer.clone(),
-            _connected: self.observer.connected(),
+            _connected: self.observer.connected(kind),
             responses,
             node: String::new(),
             sent: Vec::new(),
@@ -100,13 +117,17 @@ impl PushService {
         let decoder = ProstDecoder::new(buffers());
         let inbound =
             Streaming::new_request(decoder, request.into_body(), None, Some(MAX_REQUEST_BYTES));
-        let (snapshots, shutdown) = (self.snapshots.clone(), self.shutdown.clone());
-        tokio::spawn(stream.run(inbound, snapshots, shutdown));
-        StreamBody::new(receiver)
+        tokio::spawn(stream.run(inbound, self.shutdown.clone()));
+        let body = tonic::body::Body::new(StreamBody::new(receiver));
+        let mut response = http::Response::new(body);
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, GRPC_CONTENT_TYPE);
+        response
     }
 }
 
-/// [`PushService`] as a server takes it.
+/// `envoy.service.discovery.v3.AggregatedDiscoveryService`, delta only.
 #[derive(Clone)]
 pub struct PushServer(PushService);
 
@@ -125,24 +146,54 @@ impl Service<http::Request<tonic::body::Body>> for PushServer {
 
     fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
         if request.uri().path() != PATH {
-            let status = Status::unimplemented("only the delta variant is spoken here");
-            return ready(Ok(status.into_http()));
+            return ready(Ok(only_delta()));
         }
-        let body = tonic::body::Body::new(self.0.open(request));
-        let mut response = http::Response::new(body);
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, GRPC_CONTENT_TYPE);
-        ready(Ok(response))
+        let source = self.0.snapshots.clone();
+        ready(Ok(self.0.open(StreamKind::Policy, request, source)))
     }
+}
+
+/// `envoy.service.extension.v3.ExtensionConfigDiscoveryService`, delta only.
+#[derive(Clone)]
+pub struct ExtensionServer {
+    service: PushService,
+    rollouts: watch::Receiver<Rollouts>,
+    gate: Arc<Gate>,
+}
+
+impl NamedService for ExtensionServer {
+    const NAME: &'static str = EXTENSION_SERVICE;
+}
+
+impl Service<http::Request<tonic::body::Body>> for ExtensionServer {
+    type Response = http::Response<tonic::body::Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
+        if request.uri().path() != EXTENSION_PATH {
+            return ready(Ok(only_delta()));
+        }
+        let source = Turns::new(self.rollouts.clone(), self.gate.clone());
+        ready(Ok(self.service.open(StreamKind::Filter, request, source)))
+    }
+}
+
+fn only_delta() -> http::Response<tonic::body::Body> {
+    Status::unimplemented("only the delta variant is spoken here").into_http()
 }
 
 /// One response per type can be in flight, and the last place is for the status at the end: the channel
 /// is never full.
 const QUEUE: usize = MAX_TYPES + 1;
 
-struct PushStream {
+struct PushStream<S> {
     connection: Connection,
+    source: S,
     observer: Arc<dyn Observer>,
     /// Counts as connected as long as it lives.
     _connected: Box<dyn Any + Send>,
@@ -152,16 +203,12 @@ struct PushStream {
     sent: Vec<(String, Instant)>,
 }
 
-impl PushStream {
-    async fn run(
-        mut self,
-        inbound: Streaming<DeltaDiscoveryRequest>,
-        snapshots: watch::Receiver<Snapshot>,
-        shutdown: CancellationToken,
-    ) {
-        let end = self.follow(inbound, snapshots, shutdown).await;
+impl<S: Source> PushStream<S> {
+    async fn run(mut self, inbound: Streaming<DeltaDiscoveryRequest>, shutdown: CancellationToken) {
+        let end = self.follow(inbound, shutdown).await;
         debug!(node = self.node, ?end, "a push stream ended");
         if let Err(status) = end {
+            self.connection.ended(&status);
             // The client may be gone already, and then nobody needs the status.
             let _ = self.responses.send(Err(status)).await;
         }
@@ -170,20 +217,18 @@ impl PushStream {
     async fn follow(
         &mut self,
         mut inbound: Streaming<DeltaDiscoveryRequest>,
-        mut snapshots: watch::Receiver<Snapshot>,
         shutdown: CancellationToken,
     ) -> Result<(), Status> {
         loop {
-            let snapshot = snapshots.borrow_and_update().clone();
-            if let Some(snapshot) = snapshot {
-                self.send(&snapshot).await?;
+            if let Some(resources) = self.source.now(&self.connection) {
+                self.send(&resources).await?;
             }
             tokio::select! {
                 () = shutdown.cancelled() => {
                     return Err(Status::unavailable("control is shutting down; connect again"));
                 }
-                changed = snapshots.changed() => {
-                    if changed.is_err() {
+                changed = self.source.changed() => {
+                    if !changed {
                         return Err(Status::unavailable("control has nothing more to push"));
                     }
                 }
@@ -209,10 +254,12 @@ impl PushStream {
                 return Err(Status::cancelled("the client is gone"));
             }
         }
+        self.connection.sent(snapshot.version());
         Ok(())
     }
 
     fn take(&mut self, request: DeltaDiscoveryRequest) -> Result<(), Status> {
+        self.connection.heard();
         if let Some(node) = &request.node {
             if self.node != node.id {
                 self.node.clone_from(&node.id);

@@ -177,6 +177,35 @@ impl Subscriptions {
             .map(|(type_url, subscription)| (&**type_url, subscription.status()))
     }
 
+    /// The version of a resource that the client has in force, and that which it refuses.
+    pub fn resource(&self, type_url: &str, name: &str) -> (Option<Arc<str>>, Option<Rejection>) {
+        let Some(subscription) = self.types.get(type_url) else {
+            return (None, None);
+        };
+        let told = match &subscription.in_flight {
+            Some(in_flight) => &in_flight.before,
+            None => &subscription.told,
+        };
+        match subscription.refused.get(name) {
+            Some(refused) => (refused.applied.clone(), Some(refused.rejection.clone())),
+            None => (told.version(name).cloned(), None),
+        }
+    }
+
+    /// What is refused at present: type URL, name, and what of it.
+    pub fn rejections(&self) -> impl Iterator<Item = (&str, &str, &Rejection)> {
+        self.types.iter().flat_map(|(type_url, subscription)| {
+            let refused = subscription.refused.iter();
+            refused.map(|(name, refused)| (&**type_url, &**name, &refused.rejection))
+        })
+    }
+
+    /// Whether every response was answered, and nothing is refused.
+    pub fn is_settled(&self) -> bool {
+        let mut types = self.types.values();
+        !self.types.is_empty() && types.all(|it| it.in_flight.is_none() && it.refused.is_empty())
+    }
+
     /// How many resources are refused at present.
     pub fn rejected(&self) -> usize {
         self.types.values().map(|s| s.refused.len()).sum()

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gatehold_proto::discovery::AggregatedDiscoveryServiceClient;
-use gatehold_push::{Fleet, Observer, PushService, Resources, Snapshot, StreamStatus};
+use gatehold_push::{Fleet, Observer, PushService, Resources, Snapshot, StreamKind, StreamStatus};
 use gatehold_wire::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Status};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -30,7 +30,7 @@ struct Counter {
 }
 
 impl Observer for Counter {
-    fn connected(&self) -> Box<dyn Any + Send> {
+    fn connected(&self, _: StreamKind) -> Box<dyn Any + Send> {
         Box::new(())
     }
     fn pushed(&self, _: &str, resources: usize) {

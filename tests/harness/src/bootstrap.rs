@@ -30,6 +30,9 @@ pub fn headers_go_ahead() -> bool {
     chosen().contains("/istio/")
 }
 
+/// The one of an Envoy that gets its filter from control.
+pub const ECDS_BOOTSTRAP: &str = "envoy/local/envoy-ecds.yaml";
+
 /// Ports of `envoy/local/envoy.yaml`, and of the demo's documents.
 pub mod defaults {
     /// Where clients come in.
@@ -73,9 +76,20 @@ pub struct Bootstrap<'a> {
     pub wasm: &'a Path,
     /// The filter's configuration (JSON), if not the one in the file.
     pub filter_config: Option<&'a str>,
+    /// Node id and cluster of an Envoy that gets its filter from control, where `wasm` and `filter_config` mean nothing.
+    pub from_control: Option<(&'a str, &'a str)>,
 }
 
 impl Bootstrap<'_> {
+    /// The file of the repository that it is made of: that of [`chosen`], unless the filter comes from control.
+    #[must_use]
+    pub fn file(&self) -> String {
+        match self.from_control {
+            Some(_) => ECDS_BOOTSTRAP.to_owned(),
+            None => chosen(),
+        }
+    }
+
     /// The bootstrap with these values in it. Only values change: what is tested is the file that users run.
     ///
     /// # Errors
@@ -100,11 +114,18 @@ impl Bootstrap<'_> {
         for (default, port) in ports {
             put(&mut text, &format!("@{default}@"), &port.to_string())?;
         }
-        put(
-            &mut text,
-            "filename: target/gatehold.wasm",
-            &format!("filename: {}", self.wasm.display()),
-        )?;
+        match self.from_control {
+            None => put(
+                &mut text,
+                "filename: target/gatehold.wasm",
+                &format!("filename: {}", self.wasm.display()),
+            )?,
+            Some((id, cluster)) => put(
+                &mut text,
+                "node: { id: gatehold-local, cluster: gatehold-local }",
+                &format!("node: {{ id: {id}, cluster: {cluster} }}"),
+            )?,
+        }
         if let Some(certificates) = self.certificates {
             let mut secured = CONTROL_TLS.to_owned();
             for (name, path) in [
@@ -266,6 +287,7 @@ mod tests {
             token: Some("a.b.c"),
             wasm: Path::new("/x/y.wasm"),
             filter_config: Some(r#"{"control_cluster":"it's"}"#),
+            from_control: None,
         };
         let text = bootstrap.render(file).unwrap();
         for expected in [
@@ -310,6 +332,23 @@ mod tests {
                 cluster(name)
             );
         }
+    }
+
+    #[test]
+    fn the_bootstraps_differ_in_where_the_filter_comes_from() {
+        let one = include_str!("../../../envoy/local/envoy.yaml");
+        let other = include_str!("../../../envoy/local/envoy-ecds.yaml");
+        let parts = |text: &'static str| {
+            let (_, text) = text.split_once("\nnode: ").unwrap();
+            let (before, text) = text.split_once("- name: gatehold\n").unwrap();
+            let (filter, after) = text
+                .split_once("- name: envoy.filters.http.router")
+                .unwrap();
+            (filter, [before, after])
+        };
+        let ((one, rest), (other, other_rest)) = (parts(one), parts(other));
+        assert_eq!(rest, other_rest);
+        assert!(one.contains("typed_config:") && other.contains("config_discovery:"));
     }
 
     #[test]

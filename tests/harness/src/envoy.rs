@@ -76,8 +76,8 @@ impl Envoy {
         bootstrap: &Bootstrap<'_>,
         workers: u32,
     ) -> Result<Self, HarnessError> {
-        let file = bootstrap::chosen();
-        if file != bootstrap::BOOTSTRAP {
+        let file = bootstrap.file();
+        if file == bootstrap::chosen() && file != bootstrap::BOOTSTRAP {
             say(format!("Envoy is set up as in {file}"));
         }
         let text = fs::read_to_string(tools.root.join(&file))

@@ -264,6 +264,7 @@ impl Builder {
                 &tools.wasm
             },
             filter_config: self.filter_config.as_deref(),
+            from_control: None,
         };
         let envoy =
             Envoy::start_in(self.place.as_ref(), &tools, &path, &bootstrap, self.workers).await?;

@@ -1,6 +1,7 @@
 //! What is refused, where, and what people are told to do.
 
 mod detection;
+mod filter;
 mod people;
 mod policies;
 mod yaml;

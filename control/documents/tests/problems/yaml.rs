@@ -32,7 +32,7 @@ fn not_yaml() {
             a.yaml:5:1: a document needs `apiVersion`
                 write `apiVersion: gatehold.io/v1`
             a.yaml:5:1: a document needs `kind`
-                write `kind: Server`, `Issuer`, `Policy`, `Console`, `Webhook` or `Detectors`
+                write `kind: Server`, `Issuer`, `Policy`, `Console`, `Webhook`, `Detectors` or `Filter`
             a.yaml:5:1: a document needs `metadata`
                 write `metadata: { name: … }`
             a.yaml:5:1: a document needs `spec`
@@ -71,7 +71,7 @@ fn not_yaml() {
             a.yaml:1:1: a document needs `apiVersion`
                 write `apiVersion: gatehold.io/v1`
             a.yaml:1:1: a document needs `kind`
-                write `kind: Server`, `Issuer`, `Policy`, `Console`, `Webhook` or `Detectors`
+                write `kind: Server`, `Issuer`, `Policy`, `Console`, `Webhook`, `Detectors` or `Filter`
             a.yaml:1:1: a document needs `metadata`
                 write `metadata: { name: … }`
             a.yaml:1:1: a document needs `spec`
