@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{approvals, check, detectors, explain, export, risks, scan, serve, verify};
+use crate::{approvals, check, detectors, explain, export, fleet, risks, scan, serve, verify};
 
 /// Governs the Model Context Protocol traffic of AI agents inside an Envoy or Istio mesh.
 #[derive(Debug, Parser)]
@@ -36,6 +36,8 @@ pub enum Command {
     /// Look at calls that wait for people, and decide. Exit codes: 3 not allowed, 4 too late, 5 no such approval.
     #[command(subcommand)]
     Approvals(approvals::Command),
+    /// Say which Envoys are connected, with which filter and policy, and what stands in the way of some.
+    Fleet(fleet::Options),
     /// Work with the audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -62,6 +64,7 @@ pub fn run() -> ExitCode {
         Command::Scan(options) => scan::scan(&options, &mut io::stdout()),
         Command::Detectors(command) => detectors::detectors(&command, &mut io::stdout()),
         Command::Approvals(command) => block_on(approvals::approvals(command, &mut io::stdout())),
+        Command::Fleet(options) => block_on(fleet::fleet(options, &mut io::stdout())),
         Command::Audit(AuditCommand::Export(options)) => block_on(export::export(options)),
         Command::Audit(AuditCommand::Verify(options)) => {
             block_on(verify::verify(options, &mut io::stdout()))

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::fleet::Watched;
 use crate::in_force::Published;
 
 /// Serves the console on `listener` until `shutdown`, always by the documents that are in force.
@@ -18,11 +19,12 @@ use crate::in_force::Published;
 pub async fn serve(
     listener: TcpListener,
     desk: Desk,
+    fleet: Arc<Watched>,
     mut published: watch::Receiver<Published>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let (sender, config) = watch::channel(config(&published.borrow_and_update()));
-    let console = Console::new(Arc::new(desk), config, shutdown.clone())
+    let console = Console::new(Arc::new(desk), fleet, config, shutdown.clone())
         .context("the console cannot start")?;
     let follow = async {
         while published.changed().await.is_ok() {

@@ -14,6 +14,7 @@ pub mod detectors;
 pub mod directory;
 pub mod explain;
 pub mod export;
+pub mod fleet;
 mod hex;
 pub mod hold_service;
 pub mod in_force;

@@ -25,6 +25,7 @@ use tracing::{info, warn};
 
 use crate::audit_service::AuditService;
 use crate::console;
+use crate::fleet::Watched;
 use crate::hold_service::HoldService;
 use crate::in_force::{InForce, Outlets, Published};
 use crate::keys::{Fetcher, Keeper};
@@ -134,9 +135,17 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         },
     );
 
+    let (fleet, gate) = (Arc::new(Fleet::default()), Arc::new(Gate::default()));
+    let watched = Arc::new(Watched {
+        fleet: fleet.clone(),
+        gate: gate.clone(),
+        snapshots: snapshot.clone(),
+        rollouts: rollout.clone(),
+    });
     let console_server = console::serve(
         console_listener,
         desk.clone(),
+        watched.clone(),
         in_force_now.clone(),
         shutdown.clone(),
     );
@@ -147,10 +156,8 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         in_force_now,
         shutdown.clone(),
     );
-    let fleet = Arc::new(Fleet::default());
     let observer = Arc::new(PushMetrics(metrics.clone()));
     let push = PushService::new(snapshot.clone(), fleet, observer, shutdown.clone());
-    let gate = Arc::new(Gate::default());
     let filters = push.filters(rollout, gate);
     let audit = AuditService::new(store.clone(), metrics.clone(), shutdown.clone());
     let holds = HoldService::new(desk, metrics.clone(), shutdown.clone());
@@ -191,6 +198,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
             let store = probed.clone();
             async move { store.check().await.map_err(|error| error.to_string()) }
         });
+    let counted = metrics.clone();
     let http_server = gatehold_api::serve(
         http_listener,
         ApiState { metrics, readiness },
@@ -213,6 +221,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         )
         .with_context(|| format!("cannot write `{}`", file.display()))?;
     }
+    parts.spawn(ok(watched.count(counted, shutdown.clone())));
     parts.spawn(ok(follow(config, reading_sender, shutdown.clone())));
     parts.spawn(ok(in_force.run(readings, found, shutdown.clone())));
 

@@ -14,11 +14,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod fleet;
 mod labels;
 mod metrics;
 mod readiness;
 mod router;
 
+pub use fleet::FleetCounts;
 pub use labels::{Resource, Stream};
 pub use metrics::{Metrics, StreamGuard};
 pub use readiness::{Check, Readiness, Report};

@@ -1,5 +1,6 @@
 //! The metrics of control.
 
+use crate::fleet::{FleetCounts, FleetMetrics};
 use crate::labels::{
     IssuerLabel, KindLabel, Resource, ResourceLabel, ResultLabel, StateLabel, Stream, StreamLabel,
     VersionLabel, WebhookLabel,
@@ -84,6 +85,7 @@ struct Inner {
     approvals_failures: Counter,
     claim_latency: Option<Histogram>,
     webhook_messages: Family<WebhookLabel, Counter>,
+    fleet: FleetMetrics,
 }
 
 impl Metrics {
@@ -181,6 +183,7 @@ impl Metrics {
             inner.audit_head.clone(),
         );
         register_approvals(&mut all, &inner);
+        inner.fleet.register(&mut all);
         inner.registry = all;
 
         // A series that only appears with the first event hides the step from 0 to 1 from `rate()`.
@@ -386,6 +389,11 @@ impl Metrics {
         self.inner.approvals_failures.inc();
     }
 
+    /// This is how the fleet stands now.
+    pub fn fleet(&self, counts: &FleetCounts) {
+        self.inner.fleet.set(counts);
+    }
+
     /// Everything in the OpenMetrics text format 1.0.0.
     ///
     /// # Errors
@@ -467,6 +475,6 @@ impl Drop for StreamGuard {
     }
 }
 
-fn gauge(value: u64) -> i64 {
+pub(crate) fn gauge(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::sign_in::{HttpError, NoRandomness, Provider, Sessions, Tickets};
 use crate::view::may_see;
-use crate::{Approvals, ConsoleConfig};
+use crate::{Approvals, ConsoleConfig, Fleet};
 
 /// Approvals that are looked through at most for one page of those that somebody may see.
 const MAX_SCAN: usize = 2000;
@@ -24,6 +24,7 @@ pub struct Console {
 
 struct Inner {
     approvals: Arc<dyn Approvals>,
+    fleet: Arc<dyn Fleet>,
     config: watch::Receiver<Option<Arc<ConsoleConfig>>>,
     sessions: Sessions,
     tickets: Tickets,
@@ -52,18 +53,20 @@ pub(crate) struct Page {
 }
 
 impl Console {
-    /// A console on these approvals. `config` is what the documents say now, or nothing; streams end with
+    /// A console on these approvals and this fleet. `config` is what the documents say now, or nothing; streams end with
     /// `shutdown`.
     ///
     /// # Errors
     /// When the system gives no randomness, or no HTTP client can be made.
     pub fn new(
         approvals: Arc<dyn Approvals>,
+        fleet: Arc<dyn Fleet>,
         config: watch::Receiver<Option<Arc<ConsoleConfig>>>,
         shutdown: CancellationToken,
     ) -> Result<Self, ConsoleError> {
         let inner = Inner {
             approvals,
+            fleet,
             config,
             sessions: Sessions::default(),
             tickets: Tickets::new()?,
@@ -77,6 +80,10 @@ impl Console {
 
     pub(crate) fn approvals(&self) -> &dyn Approvals {
         &*self.inner.approvals
+    }
+
+    pub(crate) fn fleet(&self) -> &dyn Fleet {
+        &*self.inner.fleet
     }
 
     /// What is in force now.

@@ -1,7 +1,7 @@
 //! The console: where people sign in, see the calls that wait for them, and decide; pages for browsers and an HTTP
 //! API for programs.
 //!
-//! [`Console`] is wired with three things: the approvals (a [`gatehold_desk::Desk`]), a `watch` channel with what the
+//! [`Console`] is wired with four things: the approvals (a [`gatehold_desk::Desk`]), the [`Fleet`], a `watch` channel with what the
 //! documents say now ([`ConsoleConfig`], made of the Console document, its issuer and the issuer's keys as they were
 //! fetched last; `None` while no Console document is in force), and a token that ends its streams. [`serve`] then
 //! answers on a listener of its own.
@@ -13,6 +13,7 @@ pub mod api;
 mod approvals;
 mod config;
 mod console;
+mod fleet;
 mod pages;
 mod router;
 pub mod sign_in;
@@ -22,4 +23,5 @@ pub mod view;
 pub use approvals::Approvals;
 pub use config::ConsoleConfig;
 pub use console::{Console, ConsoleError};
+pub use fleet::Fleet;
 pub use router::{router, serve};

@@ -21,6 +21,7 @@ pub fn router(console: Console) -> Router {
         .route("/approvals/{id}", get(pages::approval))
         .route("/approvals/{id}/approve", post(pages::approve))
         .route("/approvals/{id}/deny", post(pages::deny))
+        .route("/fleet", get(pages::fleet))
         .route("/events", get(pages::events))
         .route("/sign-in", get(pages::sign_in))
         .route("/sign-in/start", get(pages::start))

@@ -39,7 +39,7 @@ impl GoneList {
     /// Adds one, to those like it if there are any.
     pub(crate) fn add(&mut self, mut gone: Gone) {
         let alike = |other: &Gone| {
-            let of = |it: &Gone| (it.kind, it.node.clone(), it.cluster.clone());
+            let of = |it: &Gone| (it.kind, it.node == gone.node, it.cluster == gone.cluster);
             of(other) == of(&gone)
                 && (&other.version, &other.refused) == (&gone.version, &gone.refused)
         };

@@ -1,6 +1,6 @@
 //! The fleet as people look at it: one entry per Envoy, with what stands in its way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -113,6 +113,15 @@ pub struct Refusal {
 }
 
 impl NodeState {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Gone,
+        Self::Refuses,
+        Self::Problem,
+        Self::Behind,
+        Self::Current,
+    ];
+
     /// The state as it is written for people and machines.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -144,11 +153,15 @@ pub fn view(
         .filter_map(|streams| node(streams, snapshot, rollout))
         .collect();
     // What came back after it had ended is no news, whoever ended it.
+    let mut newest = HashMap::new();
+    for stream in streams {
+        let since = newest.entry((stream.kind, &stream.node, &stream.cluster));
+        let since = since.or_insert(stream.since);
+        *since = stream.since.max(*since);
+    }
     let is_back = |gone: &&Gone| {
-        streams.iter().any(|stream| {
-            (&stream.node, &stream.cluster, stream.kind) == (&gone.node, &gone.cluster, gone.kind)
-                && stream.since > gone.at
-        })
+        let since = newest.get(&(gone.kind, &gone.node, &gone.cluster));
+        since.is_some_and(|since| *since > gone.at)
     };
     for gone in gone.iter().filter(|gone| !is_back(gone)) {
         let same =

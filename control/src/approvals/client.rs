@@ -34,14 +34,14 @@ impl Refused {
     }
 }
 
-pub(super) struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     url: Url,
     token: String,
 }
 
 impl Client {
-    pub(super) fn new(connection: &Connection) -> anyhow::Result<Self> {
+    pub(crate) fn new(connection: &Connection) -> anyhow::Result<Self> {
         let Connection {
             url, token_file, ..
         } = connection;
@@ -79,7 +79,7 @@ impl Client {
         })
     }
 
-    pub(super) async fn get(
+    pub(crate) async fn get(
         &self,
         path: &[&str],
         query: &[(&str, &str)],
@@ -91,7 +91,7 @@ impl Client {
         self.send(self.http.get(url)).await
     }
 
-    pub(super) async fn post(&self, path: &[&str], body: &Value) -> anyhow::Result<String> {
+    pub(crate) async fn post(&self, path: &[&str], body: &Value) -> anyhow::Result<String> {
         let request = self.http.post(self.address(path)?);
         let request = request.header(CONTENT_TYPE, "application/json");
         self.send(request.body(body.to_string())).await

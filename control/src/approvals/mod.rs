@@ -12,8 +12,9 @@ use gatehold_console::api::{ApprovalJson, ListJson};
 use gatehold_console::text::is_hidden;
 use serde_json::json;
 
-use client::Client;
+pub(crate) use client::Client;
 pub use client::Refused;
+pub(crate) use table::columns;
 
 /// What can be done with approvals.
 #[derive(Debug, Subcommand)]
@@ -166,13 +167,13 @@ fn show(answer: &str, as_json: bool, out: &mut impl Write) -> anyhow::Result<()>
     Ok(())
 }
 
-fn parse<T: serde::de::DeserializeOwned>(answer: &str) -> anyhow::Result<T> {
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(answer: &str) -> anyhow::Result<T> {
     serde_json::from_str(answer)
         .context("the console's answer can't be read; is `gatehold` here as new as the one there?")
 }
 
 /// JSON in which hidden characters are escaped: they only stand in texts, where that means the same.
-fn visible(json: &str) -> String {
+pub(crate) fn visible(json: &str) -> String {
     let mut visible = String::with_capacity(json.len());
     for char in json.chars() {
         if is_hidden(char) && char != '\n' {

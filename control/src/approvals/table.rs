@@ -285,7 +285,7 @@ fn remaining(expires_at: &str) -> String {
 }
 
 /// Columns as wide as what is in them, two blanks apart.
-fn columns<const N: usize>(lines: &[[String; N]]) -> String {
+pub(crate) fn columns<const N: usize>(lines: &[[String; N]]) -> String {
     let mut widths = [0; N];
     for line in lines {
         for (width, cell) in widths.iter_mut().zip(line) {

@@ -73,6 +73,7 @@ const RULES: &[(&str, &[&str])] = &[
             "gatehold-documents",
             "gatehold-engine",
             "gatehold-identity",
+            "gatehold-push",
         ],
     ),
     (

@@ -1,7 +1,8 @@
-//! The HTTP API: the same approvals and votes, for programs. `openapi.json` describes it.
+//! The HTTP API: the same approvals, votes and fleet, for programs. `openapi.json` describes it.
 //!
 //! It takes bearer tokens and nothing else: a browser's session is none, so no other site can use it.
 
+mod fleet;
 mod json;
 mod problem;
 mod routes;
@@ -13,6 +14,8 @@ use http::header::CONTENT_TYPE;
 
 use crate::Console;
 
+pub(crate) use fleet::millis;
+pub use fleet::{FleetJson, GivenJson, HeldBackJson, NodeJson, RefusalJson};
 pub use json::{
     ApprovalJson, ListJson, MissingJson, RequesterJson, RequirementJson, RunJson, VoteJson,
 };
@@ -29,6 +32,7 @@ pub(crate) fn router() -> Router<Console> {
         .route("/approvals/{id}", get(routes::show))
         .route("/approvals/{id}/approve", post(routes::approve))
         .route("/approvals/{id}/deny", post(routes::deny))
+        .route("/fleet", get(routes::fleet))
         .fallback(routes::nothing)
         .method_not_allowed_fallback(routes::no_method)
 }

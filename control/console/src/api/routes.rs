@@ -13,7 +13,7 @@ use http::request::Parts;
 use serde::Deserialize;
 use tracing::debug;
 
-use super::{ApprovalJson, ListJson, Problem};
+use super::{ApprovalJson, FleetJson, ListJson, Problem};
 use crate::config::now_millis;
 use crate::sign_in::person_of;
 use crate::view::{hex, may_see};
@@ -101,6 +101,11 @@ pub(super) async fn deny(
     body: Bytes,
 ) -> Result<Json<ApprovalJson>, Problem> {
     decide(&console, caller, &id, &body, Verdict::Deny).await
+}
+
+/// Whoever has a valid token may look, as at the page.
+pub(super) async fn fleet(State(console): State<Console>, _: Caller) -> Json<FleetJson> {
+    Json(console.fleet().view().into())
 }
 
 pub(super) async fn nothing() -> Problem {

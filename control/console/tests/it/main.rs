@@ -9,6 +9,7 @@
 
 mod api;
 mod doors;
+mod fleet;
 mod hostile;
 mod pages;
 mod support;

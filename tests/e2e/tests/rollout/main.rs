@@ -11,6 +11,7 @@
 mod load;
 mod site;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use gatehold_e2e::*;
@@ -19,7 +20,7 @@ use gatehold_harness::wait::until;
 use gatehold_harness::{Answer, Step};
 use load::Load;
 use serde_json::json;
-use site::{PATIENCE, Site, in_force, until_in_force};
+use site::{OLD, PATIENCE, Site, in_force, new_version, until_in_force};
 use tokio::sync::Notify;
 
 /// Waits until so many more calls were answered, so that each step is under load for a while.
@@ -56,7 +57,7 @@ async fn an_upgrade_and_the_way_back_fail_no_request_and_leave_none_undecided() 
     });
     let slow = call("refund", &json!({ "order": "slow", "amount": 50 })).bearer(&site.token);
     let port = site.canary.gateway_port();
-    let slow = tokio::spawn(async move { slow.send(port).await });
+    let mut slow = Some(tokio::spawn(async move { slow.send(port).await }));
     until(
         "the slow call is at the upstream",
         PATIENCE,
@@ -89,13 +90,34 @@ async fn an_upgrade_and_the_way_back_fail_no_request_and_leave_none_undecided() 
             }
         });
         found.await.unwrap();
-        // The other group has kept what it had.
+        if let Some(slow) = slow.take() {
+            calls_more(&load, 100).await;
+            // It ends where it began, with the filter that is no longer in force for others.
+            site.until_seen("edge-1", |node| {
+                let versions = &node["versions"];
+                versions[OLD].is_u64() && versions[new_version()].is_u64()
+            })
+            .await;
+            goes_on.notify_waiters();
+            let reply = slow.await.unwrap().unwrap();
+            assert!(reply.text().contains("at last"), "{}", reply.text());
+        }
+        // The other group has kept what it had, and all filters say so themselves.
         assert!(in_force(&site.rest).await.starts_with(rest));
+        for (node, given) in [("edge-1", canary), ("edge-2", rest)] {
+            let version = if given == "new" {
+                new_version()
+            } else {
+                OLD.to_owned()
+            };
+            let versions = json!({ version: 3 });
+            site.until_seen(node, |node| {
+                node["versions"] == versions && node["state"] == "current"
+            })
+            .await;
+        }
         calls_more(&load, 200).await;
     }
-    goes_on.notify_waiters();
-    let reply = slow.await.unwrap().unwrap();
-    assert!(reply.text().contains("at last"), "{}", reply.text());
     until_in_force(&site.canary, "old").await;
     let outcome = load.stop().await;
     outcome.all_were_decided(&site.harness.recorder);
@@ -136,6 +158,33 @@ async fn a_module_that_envoy_refuses_goes_no_further() {
         refused.contains("edge-") && refused.contains("Wasm"),
         "{refused}"
     );
+    // Both go on with what they had, and whoever looks at the fleet sees why.
+    let fleet = site.fleet().await;
+    let held_back = &fleet["heldBack"][0];
+    assert!(
+        held_back["version"]
+            .as_str()
+            .unwrap()
+            .starts_with("broken+"),
+        "{fleet}"
+    );
+    assert!(
+        held_back["reason"].as_str().unwrap().contains("Wasm"),
+        "{fleet}"
+    );
+    let nodes = fleet["nodes"].as_array().unwrap();
+    let nodes = nodes.iter().filter(|node| node["node"] != "gatehold-local");
+    let states: BTreeSet<&str> = nodes
+        .map(|node| {
+            assert_eq!(node["versions"], json!({ OLD: 3 }), "{fleet}");
+            assert!(
+                node["given"]["held"].as_str().unwrap().starts_with("old+"),
+                "{fleet}"
+            );
+            node["state"].as_str().unwrap()
+        })
+        .collect();
+    assert_eq!(states, BTreeSet::from(["behind", "refuses"]));
     // The way out is another version.
     site.give("new", "old");
     until_in_force(&site.canary, "new").await;

@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gatehold_e2e::{call, governed, small_refund, started};
+use gatehold_e2e::{CONSOLE, call, governed, small_refund, started};
+use gatehold_harness::approver::AUDIENCE;
 use gatehold_harness::bootstrap::Bootstrap;
 use gatehold_harness::envoy::Envoy;
 use gatehold_harness::ports::Reserved;
 use gatehold_harness::wait::until;
-use gatehold_harness::{Harness, Tools};
+use gatehold_harness::{Algorithm, Claims, Harness, Tools};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+use tokio::process::Command;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// The version that is built, and one that says another version of itself.
@@ -47,7 +49,8 @@ impl Site {
         )
         .unwrap();
         let filter = document(modules.path(), "old", "old");
-        let harness = started(governed().workers(1).document("filter.yaml", &filter)).await;
+        let builder = governed().workers(1).document("console.yaml", CONSOLE);
+        let harness = started(builder.document("filter.yaml", &filter)).await;
         let token = gatehold_e2e::alice(&harness);
         let ports = [Reserved::any().unwrap(), Reserved::any().unwrap()];
         let [one, other] = &ports;
@@ -71,6 +74,33 @@ impl Site {
     pub(crate) fn give(&self, canary: &str, rest: &str) {
         let text = document(self.modules.path(), canary, rest);
         self.harness.documents.write("filter.yaml", &text).unwrap();
+    }
+
+    /// What `gatehold fleet` says.
+    pub(crate) async fn fleet(&self) -> Value {
+        let claims = Claims::new("olga", &[], AUDIENCE).json();
+        let token = self.harness.keys.sign(Algorithm::Es256, &claims).unwrap();
+        let console = format!("http://127.0.0.1:{}", self.harness.control.console_port());
+        let mut ask = Command::new(&self.harness.tools.gatehold);
+        ask.args(["fleet", "--format", "json", "--url", &console]);
+        let output = ask.env("GATEHOLD_TOKEN", token).output().await.unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Waits until the fleet view says so of this node.
+    pub(crate) async fn until_seen(&self, node: &str, says: impl Fn(&Value) -> bool) {
+        until("the fleet view says it", PATIENCE, async || {
+            let fleet = self.fleet().await;
+            let nodes = fleet["nodes"].as_array().unwrap();
+            match nodes.iter().any(|it| it["node"] == node && says(it)) {
+                true => Ok(()),
+                false => Err(fleet.to_string()),
+            }
+        })
+        .await
+        .unwrap();
     }
 
     /// How often an Envoy has refused a filter.

@@ -4,12 +4,13 @@ pub(crate) mod desk;
 pub(crate) mod provider;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
-use gatehold_console::{Console, ConsoleConfig, router};
+use gatehold_console::{Console, ConsoleConfig, Fleet, router};
 use gatehold_documents::{ConsoleDocument, Documents, load};
+use gatehold_push::FleetView;
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
@@ -27,9 +28,26 @@ pub(crate) const URL: &str = "https://gatehold.example.com";
 pub(crate) struct App {
     pub(crate) router: Router,
     pub(crate) desk: Memory,
+    pub(crate) fleet: FixedFleet,
     pub(crate) provider: TestProvider,
     pub(crate) config: watch::Sender<Option<Arc<ConsoleConfig>>>,
     pub(crate) shutdown: CancellationToken,
+}
+
+/// A fleet that is as the test says.
+#[derive(Clone, Default)]
+pub(crate) struct FixedFleet(Arc<Mutex<FleetView>>);
+
+impl FixedFleet {
+    pub(crate) fn set(&self, view: FleetView) {
+        *self.0.lock().unwrap() = view;
+    }
+}
+
+impl Fleet for FixedFleet {
+    fn view(&self) -> FleetView {
+        self.0.lock().unwrap().clone()
+    }
 }
 
 /// An answer that was read to its end.
@@ -94,11 +112,19 @@ impl App {
         let (sender, receiver) = watch::channel(Some(Arc::new(config)));
         let desk = Memory::default();
         let approvals = Arc::new(desk.clone());
+        let fleet = FixedFleet::default();
         let shutdown = CancellationToken::new();
-        let console = Console::new(approvals, receiver, shutdown.clone()).unwrap();
+        let console = Console::new(
+            approvals,
+            Arc::new(fleet.clone()),
+            receiver,
+            shutdown.clone(),
+        )
+        .unwrap();
         Self {
             router: router(console),
             desk,
+            fleet,
             provider,
             config: sender,
             shutdown,
