@@ -6,7 +6,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{approvals, check, detectors, explain, export, fleet, risks, scan, serve, verify};
+use crate::{
+    approvals, check, detectors, explain, export, fleet, report, risks, scan, serve, suggest,
+    verify,
+};
 
 /// Governs the Model Context Protocol traffic of AI agents inside an Envoy or Istio mesh.
 #[derive(Debug, Parser)]
@@ -33,6 +36,10 @@ pub enum Command {
     /// Work with what is looked for.
     #[command(subcommand)]
     Detectors(detectors::Command),
+    /// Say what would have been refused in shadow mode (`enforce: false`), for whom, and why.
+    Report(report::Options),
+    /// Propose the least policy that would have allowed what was seen, as documents.
+    Suggest(suggest::Options),
     /// Look at calls that wait for people, and decide. Exit codes: 3 not allowed, 4 too late, 5 no such approval.
     #[command(subcommand)]
     Approvals(approvals::Command),
@@ -63,6 +70,8 @@ pub fn run() -> ExitCode {
         Command::Risks(options) => block_on(risks::risks(options, &mut io::stdout())),
         Command::Scan(options) => scan::scan(&options, &mut io::stdout()),
         Command::Detectors(command) => detectors::detectors(&command, &mut io::stdout()),
+        Command::Report(options) => block_on(report::report(options, &mut io::stdout())),
+        Command::Suggest(options) => block_on(suggest::suggest(options, &mut io::stdout())),
         Command::Approvals(command) => block_on(approvals::approvals(command, &mut io::stdout())),
         Command::Fleet(options) => block_on(fleet::fleet(options, &mut io::stdout())),
         Command::Audit(AuditCommand::Export(options)) => block_on(export::export(options)),

@@ -130,6 +130,7 @@ fn server(document: &ServerDocument, binding_key: &[u8]) -> Result<push::Server,
         scopes,
         allowed_origins,
         limits,
+        enforce,
         audit_arguments,
         detection,
         policy,
@@ -154,6 +155,7 @@ fn server(document: &ServerDocument, binding_key: &[u8]) -> Result<push::Server,
         allowed_origins: allowed_origins.clone(),
         binding_key: binding_key.to_vec(),
         detection: Some(wire_detection(detection)),
+        shadow: !enforce,
     })
 }
 

@@ -219,3 +219,92 @@ fn tools_without_a_risk_class_are_told() {
     ask("{}", &[], false, &["no list of tools"]);
     ask("tools", &[], false, &["is not JSON"]);
 }
+
+/// A store with what a server in shadow mode saw.
+fn shadowed(path: &Path) {
+    let event = |user: &str, target: &str, refusal: &str| gatehold_store::AuditEvent {
+        time_unix_nanos: 1_700_000_000_000_000_000,
+        server: "crm".to_owned(),
+        era: "modern".to_owned(),
+        method: "tools/call".to_owned(),
+        target: target.to_owned(),
+        user: user.to_owned(),
+        agent: "desk".to_owned(),
+        roles: vec!["support".to_owned()],
+        effect: "deny".to_owned(),
+        reason: format!("no rule allows tool `{target}`"),
+        outcome: "ok".to_owned(),
+        refusal: refusal.to_owned(),
+        shadow: true,
+        ..gatehold_store::AuditEvent::default()
+    };
+    let events = vec![
+        event("alice", "refund", "hidden"),
+        event("bob", "refund", "hidden"),
+        event("", "echo", "token"),
+    ];
+    let batch = gatehold_store::AuditBatch {
+        sender: "worker".to_owned(),
+        batch: 1,
+        events,
+        ..gatehold_store::AuditBatch::default()
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let store = gatehold_store::Store::open(path).await.expect("a store");
+        store.append(batch).await.expect("stored");
+        store.close().await;
+    });
+}
+
+#[test]
+fn what_shadow_mode_saw_becomes_a_report_and_a_policy_that_checks() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("gatehold.db");
+    shadowed(&data);
+    let run = |words: &[&str]| {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_gatehold"));
+        let output = run.args(words).arg("--data").arg(&data).output();
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = output.expect("ran");
+        let text = String::from_utf8_lossy(&stdout).into_owned();
+        (status.success(), text + &String::from_utf8_lossy(&stderr))
+    };
+    let (done, report) = run(&["report"]);
+    assert!(done, "{report}");
+    for part in ["3 would have been refused (100.0 %)", "(unknown)", "alice"] {
+        assert!(report.contains(part), "`{part}` is not in: {report}");
+    }
+    for none in [["report", "--server", "hr"], ["report", "--since", "1d"]] {
+        let (done, report) = run(&none);
+        assert!(done && report.contains("nothing was recorded"), "{report}");
+    }
+    let (done, json) = run(&["report", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert!(
+        done && json.pointer("/servers/crm/refused") == Some(&3.into()),
+        "{json}"
+    );
+
+    let (done, policy) = run(&["suggest"]);
+    assert!(done && policy.contains("roles: [support]"), "{policy}");
+    assert!(!policy.contains("echo"), "{policy}");
+    let (done, by_user) = run(&["suggest", "--by", "user"]);
+    assert!(done && by_user.contains("users: [alice, bob]"), "{by_user}");
+    let (servers, _) = GOOD
+        .split_once("---\napiVersion: gatehold.io/v1\nkind: Policy")
+        .expect("a policy");
+    check(
+        &format!("{servers}---\n{policy}"),
+        "check",
+        &[],
+        true,
+        &["1 policy", "1 rule"],
+    );
+
+    let (done, says) = run(&["suggest", "--since", "yesterday"]);
+    assert!(!done && says.contains("write a time such as"), "{says}");
+}

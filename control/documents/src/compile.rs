@@ -217,6 +217,7 @@ fn document(
         scopes: spec.scopes.clone(),
         allowed_origins: spec.allowed_origins.clone(),
         limits: spec.limits,
+        enforce: spec.enforce,
         audit_arguments: spec.audit_arguments,
         detection: spec.detection.clone(),
         policy: PolicySource {

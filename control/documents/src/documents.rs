@@ -69,6 +69,8 @@ pub struct ServerDocument {
     pub allowed_origins: Vec<String>,
     /// Bounds of messages.
     pub limits: Limits,
+    /// Whether what is decided is done. Without (shadow mode) it is recorded, and nothing is refused or changed.
+    pub enforce: bool,
     /// What is audited of arguments.
     pub audit_arguments: AuditArguments,
     /// What is done about what detection sees.

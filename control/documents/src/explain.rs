@@ -57,6 +57,8 @@ pub struct Explanation {
     pub decision: Decision,
     /// Whether the decision can turn out otherwise, once the arguments are known.
     pub undecided: bool,
+    /// Whether the server is enforced; else all of this is recorded, and everything passes.
+    pub enforced: bool,
     /// Whether lists show the target to this principal.
     pub visible: bool,
     /// All rules that speak of the target, in the order of the policy.
@@ -138,6 +140,7 @@ pub fn explain(
     let undecided = decision.effect != Effect::Deny && rules.iter().any(unknown);
     Ok(Explanation {
         question: words(question),
+        enforced: server.enforce,
         visible: policy.visible(question.principal, question.target),
         decision,
         undecided,
@@ -193,6 +196,12 @@ impl fmt::Display for Explanation {
         }
         let shown = if self.visible { "shown" } else { "hidden" };
         writeln!(f, "  {shown} in lists")?;
+        if !self.enforced {
+            writeln!(
+                f,
+                "  not enforced (`enforce: false`): it is recorded, and passes"
+            )?;
+        }
         for error in &self.decision.errors {
             writeln!(f, "  rule `{}` failed: {}", error.rule, error.message)?;
         }

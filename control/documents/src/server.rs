@@ -26,6 +26,7 @@ pub(crate) struct ServerSpec {
     pub(crate) risks: Vec<RiskAssignment>,
     pub(crate) limits: Limits,
     pub(crate) audit_arguments: AuditArguments,
+    pub(crate) enforce: bool,
     pub(crate) detection: Detection,
     /// Where `detection` asks for approval.
     pub(crate) detection_asks: Option<Position>,
@@ -45,6 +46,7 @@ pub(crate) fn server(spec: &Node, report: &mut Report) -> Option<ServerSpec> {
         "limits",
         "audit",
         "detection",
+        "enforce",
     ];
     let what = "a server's `spec`";
     let fields = Fields::new(spec, what, &known, report)?;
@@ -73,6 +75,8 @@ pub(crate) fn server(spec: &Node, report: &mut Report) -> Option<ServerSpec> {
     let limits = fields.get("limits").and_then(|node| limits(node, report));
     let audit_arguments = fields.get("audit").and_then(|node| audit(node, report));
 
+    let enforce = fields.get("enforce");
+    let enforce = enforce.and_then(|node| enforcement(node, report));
     let detection = fields.get("detection");
     let detection = detection.and_then(|node| detection::detection(node, report));
     let (detection, detection_asks) = detection.unwrap_or_default();
@@ -89,6 +93,7 @@ pub(crate) fn server(spec: &Node, report: &mut Report) -> Option<ServerSpec> {
         risks: risks.unwrap_or_default(),
         limits: limits.unwrap_or_default(),
         audit_arguments: audit_arguments.unwrap_or_default(),
+        enforce: enforce.unwrap_or(true),
         detection,
         detection_asks,
     })
@@ -162,6 +167,11 @@ fn limits(node: &Node, report: &mut Report) -> Option<Limits> {
         depth: number("depth", 128),
         list_entries: number("listEntries", 1_000_000),
     })
+}
+
+fn enforcement(node: &Node, report: &mut Report) -> Option<bool> {
+    let known = [("true", true), ("false", false)];
+    fields::one_of(node, "`enforce`", &known, report)
 }
 
 fn audit(node: &Node, report: &mut Report) -> Option<AuditArguments> {

@@ -26,7 +26,11 @@ impl fmt::Display for Summary<'_> {
             };
             let rules = count(server.policy.rules.len(), "rule", "rules");
             let name = &server.name;
-            writeln!(f, "  {name}: {} on {hosts}, {rules}", server.path)?;
+            let shadow = match server.enforce {
+                true => "",
+                false => ", not enforced",
+            };
+            writeln!(f, "  {name}: {} on {hosts}, {rules}{shadow}", server.path)?;
         }
         Ok(())
     }

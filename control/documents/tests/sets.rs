@@ -418,6 +418,35 @@ fn the_order_of_files_and_documents_does_not_matter() {
     assert_eq!(policies(&one), policies(&documents()));
 }
 
+/// A server that is not enforced says so wherever it is shown.
+#[test]
+fn shadow_mode_is_seen() {
+    for (line, enforced) in [
+        ("", true),
+        ("enforce: true, ", true),
+        ("enforce: false, ", false),
+    ] {
+        let yaml = format!(
+            "apiVersion: gatehold.io/v1\nkind: Issuer\nmetadata: {{ name: corp }}\nspec: {{ issuer: https://idp.example.com }}\n---\n\
+             apiVersion: gatehold.io/v1\nkind: Server\nmetadata: {{ name: crm }}\n\
+             spec: {{ {line}path: /crm/mcp, resource: https://gw.example.com/crm/mcp, issuers: [corp] }}\n"
+        );
+        let documents = load(&[("a.yaml".into(), yaml)]).unwrap();
+        assert_eq!(documents.servers[0].enforce, enforced);
+        let summary = Summary(&documents).to_string();
+        assert_eq!(summary.contains("not enforced"), !enforced, "{summary}");
+        let question = Question {
+            server: "crm",
+            principal: &Principal::default(),
+            target: Target::Tool("x"),
+            arguments: None,
+            findings: None,
+        };
+        let explained = explain(&documents, &question).unwrap().to_string();
+        assert_eq!(explained.contains("not enforced"), !enforced, "{explained}");
+    }
+}
+
 fn explained(roles: &[&str], target: Target<'_>, arguments: Option<Value>) -> String {
     let principal = Principal {
         user: "ada".to_owned(),

@@ -80,4 +80,8 @@ pub struct AuditEvent {
     pub findings_omitted: u32,
     /// What was done about them in the end: empty, `log`, `redact`, `approve` or `block`.
     pub detection: String,
+    /// Why it was refused, coarsely, such as `policy` or `token`; empty when it was not.
+    pub refusal: String,
+    /// Whether the server was in shadow mode: nothing of what was decided was done.
+    pub shadow: bool,
 }

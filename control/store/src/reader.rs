@@ -62,8 +62,8 @@ impl Reader {
     /// `received` are RFC 3339 with nanoseconds; `arguments` is an object, a string when what was recorded
     /// is no JSON object (it was cut), or null; `hash` is the SHA-256 of the line without its last field,
     /// and `previous_hash` that of the line before. `kind` is `decision`, or `gap` where the sender lost
-    /// `dropped` events. `approval`, `findings`, `findings_omitted` and `detection` stand before the hashes, only
-    /// where there are any.
+    /// `dropped` events. `approval`, `findings`, `findings_omitted`, `detection` and `refusal` stand before the
+    /// hashes, only where there are any, and `"enforced":false` where the server was in shadow mode.
     pub fn export(
         &self,
         from: u64,
@@ -179,6 +179,8 @@ pub(crate) fn record(row: &SqliteRow) -> Result<(Record, Hash), sqlx::Error> {
         findings: Vec::new(),
         findings_omitted: small(row, "findings_omitted", u32::MAX)?,
         detection: row.try_get("detection")?,
+        refusal: row.try_get("refusal")?,
+        shadow: small(row, "shadow", 1)? == 1,
     };
     let record = Record {
         sequence: unsigned(row, "sequence")?,

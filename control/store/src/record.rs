@@ -154,6 +154,12 @@ impl Record {
         if !event.detection.is_empty() {
             text(&mut line, "detection", &event.detection);
         }
+        if !event.refusal.is_empty() {
+            text(&mut line, "refusal", &event.refusal);
+        }
+        if event.shadow {
+            add(&mut line, "enforced", false);
+        }
         text(&mut line, "previous_hash", &self.previous_hash.to_string());
         line
     }

@@ -69,6 +69,7 @@ pub(crate) async fn migrate(
             "findings",
             include_str!("../migrations/0005_findings.sql"),
         ),
+        migration(6, "shadow", include_str!("../migrations/0006_shadow.sql")),
     ];
     Migrator::with_migrations(migrations)
         .run(connection)

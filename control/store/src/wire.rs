@@ -49,6 +49,8 @@ impl From<audit::Event> for AuditEvent {
             findings: findings_from_wire(event.findings),
             findings_omitted: event.findings_omitted,
             detection: event.detection,
+            refusal: event.refusal,
+            shadow: event.shadow,
         }
     }
 }

@@ -292,7 +292,7 @@ async fn insert(
             id, server, era, method, target, user, agent, roles, issuer,
             arguments_digest, arguments, arguments_cut, effect, rules, reason, errors, outcome,
             error_code, duration_micros, trace_id, request_id, policy_version, hidden, shown, status,
-            approval, findings, findings_omitted, detection, previous_hash, hash
+            approval, findings, findings_omitted, detection, refusal, shadow, previous_hash, hash
         ) ",
     );
     insert.push_values(records, |mut row, (record, hash)| {
@@ -335,6 +335,8 @@ async fn insert(
             .push_bind(&record.findings)
             .push_bind(event.findings_omitted)
             .push_bind(&event.detection)
+            .push_bind(&event.refusal)
+            .push_bind(event.shadow)
             .push_bind(&record.previous_hash.0[..])
             .push_bind(&hash.0[..]);
     });

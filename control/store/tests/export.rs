@@ -60,6 +60,28 @@ async fn findings_stand_before_the_hashes_where_there_are_any() {
     store.verify().await.unwrap();
 }
 
+/// Events that were enforced and not refused keep theirs too.
+#[tokio::test]
+async fn what_was_not_enforced_says_so_before_the_hashes() {
+    let (_directory, store) = open().await;
+    let seen = AuditEvent {
+        refusal: "policy".to_owned(),
+        shadow: true,
+        ..event("x")
+    };
+    let events = vec![seen, event("y")];
+    let sent = AuditBatch {
+        events,
+        ..batch("a", 1, 0)
+    };
+    store.append(sent).await.unwrap();
+    let exported = lines(&store, 1).await;
+    let expected = r#","status":200,"refusal":"policy","enforced":false,"previous_hash":"#;
+    assert!(exported[0].contains(expected), "{}", exported[0]);
+    assert!(exported[1].contains(r#","status":200,"previous_hash":"#));
+    store.verify().await.unwrap();
+}
+
 /// What the documentation promises: SHA-256 over the line without its last field.
 #[tokio::test]
 async fn anybody_can_check_an_exported_chain() {
@@ -164,7 +186,7 @@ fn any_text() -> impl Strategy<Value = String> {
 }
 
 fn any_event() -> impl Strategy<Value = AuditEvent> {
-    let texts = prop::collection::vec(any_text(), 19);
+    let texts = prop::collection::vec(any_text(), 20);
     let lists = prop::collection::vec(prop::collection::vec(any_text(), 0..3), 3);
     let findings = prop::collection::vec(any_finding(), 0..3);
     let numbers = any::<(u64, u64, i64, bool, [u32; 4])>();
@@ -205,6 +227,8 @@ fn any_event() -> impl Strategy<Value = AuditEvent> {
                 findings,
                 findings_omitted: omitted,
                 detection: text(),
+                refusal: text(),
+                shadow: cut,
             }
         },
     )
@@ -265,6 +289,12 @@ fn expected(event: &AuditEvent) -> Value {
     }
     if !event.detection.is_empty() {
         fields.insert("detection".to_owned(), event.detection.as_str().into());
+    }
+    if !event.refusal.is_empty() {
+        fields.insert("refusal".to_owned(), event.refusal.as_str().into());
+    }
+    if event.shadow {
+        fields.insert("enforced".to_owned(), false.into());
     }
     expected
 }

@@ -74,7 +74,7 @@ async fn a_change_to_any_column_of_any_event_is_found() {
     )
     .await;
     let columns = columns(&mut attacker, "audit_event").await;
-    assert_eq!(columns.len(), 40);
+    assert_eq!(columns.len(), 42);
     for (name, kind) in &columns {
         let changes: &[&str] = match kind.as_str() {
             "INTEGER" => &[

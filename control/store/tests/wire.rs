@@ -53,6 +53,8 @@ fn every_field_of_the_message_arrives() {
             }],
             findings_omitted: 30,
             detection: "31".to_owned(),
+            refusal: "32".to_owned(),
+            shadow: true,
         }],
         dropped: 3,
     };
@@ -97,6 +99,8 @@ fn every_field_of_the_message_arrives() {
         }],
         findings_omitted: 30,
         detection: "31".to_owned(),
+        refusal: "32".to_owned(),
+        shadow: true,
     };
     let batch = AuditBatch::from(message);
     assert_eq!(

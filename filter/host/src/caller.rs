@@ -49,6 +49,21 @@ impl Caller {
         }
     }
 
+    /// Somebody without a token that holds; goes on in shadow mode only.
+    #[cold]
+    pub fn unknown() -> Self {
+        Self::new(Identity {
+            issuer: String::new(),
+            user: String::new(),
+            agent: String::new(),
+            roles: Vec::new(),
+            groups: Vec::new(),
+            scopes: Vec::new(),
+            claims: serde_json::Map::new(),
+            expires_at: u64::MAX,
+        })
+    }
+
     /// The digest that names this caller, made once.
     pub fn taint_digest(&self, make: impl FnOnce(&Identity) -> CallDigest) -> CallDigest {
         *self.taint.get_or_init(|| make(&self.identity))

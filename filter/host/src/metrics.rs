@@ -43,6 +43,11 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// As metrics and events call it.
+    pub fn name(self) -> &'static str {
+        Self::ALL.get(self as usize).map_or("", |(_, name)| name)
+    }
+
     const ALL: [(Self, &'static str); 15] = [
         (Self::Unmatched, "unmatched"),
         (Self::NotReady, "not_ready"),
@@ -106,10 +111,16 @@ pub enum Counter {
     DetectionBlocked,
     /// Bytes that it looked at.
     DetectionBytes,
+    /// Requests in shadow mode that would have gone on.
+    ShadowAllowed,
+    /// Those that would have been refused.
+    ShadowDenied,
+    /// Those that would have waited for a person.
+    ShadowHeld,
 }
 
 impl Counter {
-    const ALL: [(Self, &'static str); 20] = [
+    const ALL: [(Self, &'static str); 23] = [
         (Self::Allowed, "gatehold_decisions.effect=allow"),
         (Self::Denied, "gatehold_decisions.effect=deny"),
         (Self::Held, "gatehold_decisions.effect=hold"),
@@ -133,6 +144,9 @@ impl Counter {
         (Self::DetectionApprove, "gatehold_detection.action=approve"),
         (Self::DetectionBlocked, "gatehold_detection.action=block"),
         (Self::DetectionBytes, "gatehold_detection_bytes"),
+        (Self::ShadowAllowed, "gatehold_shadow.effect=allow"),
+        (Self::ShadowDenied, "gatehold_shadow.effect=deny"),
+        (Self::ShadowHeld, "gatehold_shadow.effect=hold"),
     ];
 }
 

@@ -13,8 +13,10 @@ use crate::arguments::{Given, Unbuilt};
 use crate::audit::Weight;
 use crate::caller::Caller;
 use crate::detection::{Action, Observed};
+use crate::exchange::Refusal;
 use crate::hex::hex;
 use crate::host::Host;
+use crate::metrics::{Counter, Refused};
 use crate::server::AuditArguments;
 use crate::snapshot::Endpoint;
 use crate::worker::{Slot, Worker};
@@ -63,6 +65,10 @@ pub struct Draft {
     decision: Option<Rc<Decision>>,
     /// Instead of the decision's.
     reason: Option<String>,
+    /// Why it was refused, coarsely.
+    refusal: Option<Refused>,
+    /// Effect and reason of what went on in shadow mode and would not have.
+    spared: Option<(&'static str, String)>,
     /// The approval that it waits for, or runs under.
     approval: String,
     /// What is not to be told of the target, and what is told in its place.
@@ -167,6 +173,8 @@ impl Draft {
             decided: false,
             decision: None,
             reason: None,
+            refusal: None,
+            spared: None,
             approval: String::new(),
             concealed: None,
             shown: 0,
@@ -251,7 +259,11 @@ impl Draft {
     }
 
     /// Says that it, or the answer to what was allowed, was refused, and why.
-    pub fn refused(&mut self, reason: &str) {
+    pub fn refused(&mut self, class: Refused, reason: &str) {
+        if self.spared.is_some() {
+            return;
+        }
+        self.refusal = Some(class);
         if self.course == Course::Judged && self.effect != "hold" {
             self.effect = "deny";
         }
@@ -260,6 +272,35 @@ impl Draft {
             None => reason.to_owned(),
         };
         self.reason = Some(clip(&reason).to_owned());
+    }
+
+    /// Says that it goes on, since nothing is enforced, and why it would not have. What is said first counts,
+    /// whatever is decided later.
+    #[cold]
+    pub fn spare(&mut self, class: Refused, reason: &str) {
+        if self.spared.is_none() {
+            self.course = Course::Judged;
+            self.refused(class, reason);
+            self.spared = Some((self.effect, self.reason().to_owned()));
+        }
+    }
+
+    /// Spares it in shadow mode.
+    ///
+    /// # Errors
+    /// The refusal elsewhere.
+    #[cold]
+    pub(crate) fn refuse_or_spare(&mut self, refusal: Refusal) -> Result<(), Refusal> {
+        if !self.is_shadow() {
+            return Err(refusal);
+        }
+        self.spare(refusal.class, &refusal.reason);
+        Ok(())
+    }
+
+    /// Whether nothing that is decided is enforced.
+    pub fn is_shadow(&self) -> bool {
+        self.endpoint.server.shadow
     }
 
     /// Has the event tell `shown` where it would tell `whole`, its target.
@@ -323,10 +364,14 @@ impl Draft {
     }
 
     /// The rules that decided, the user and the target, for the access log.
-    pub fn verdict(&self) -> [(&'static str, &str); 5] {
+    pub fn verdict(&self) -> [(&'static str, &str); 6] {
         let rule = self.decision.as_ref().and_then(|it| it.rules.first());
         [
-            ("gatehold.effect", self.effect),
+            ("gatehold.effect", self.effect()),
+            (
+                "gatehold.enforced",
+                if self.is_shadow() { "false" } else { "" },
+            ),
             ("gatehold.reason", self.reason()),
             ("gatehold.rule", rule.map_or("", String::as_str)),
             ("gatehold.user", self.identity().map_or("", |it| &it.user)),
@@ -337,6 +382,14 @@ impl Draft {
     /// Records the event.
     pub fn finish(self, worker: &Worker, host: &dyn Host, ending: Ending) {
         worker.release(&self.slot);
+        let counter = match self.effect() {
+            "deny" => Counter::ShadowDenied,
+            "hold" => Counter::ShadowHeld,
+            _ => Counter::ShadowAllowed,
+        };
+        worker
+            .metrics
+            .add(host, counter, usize::from(self.is_shadow()));
         if !self.records {
             return;
         }
@@ -351,6 +404,8 @@ impl Draft {
 
     fn encode(&self, now: u64, ending: Ending) -> Vec<u8> {
         let (outcome, error_code, status) = match ending {
+            // It was not, and what became of it was not looked at.
+            Ending::Refused { .. } if self.is_shadow() => ("unknown", 0, 0),
             Ending::Refused { code, status } if self.course == Course::Judged => {
                 ("denied", code, status)
             }
@@ -395,7 +450,7 @@ impl Draft {
             arguments_cut: arguments.is_some_and(|it| it.cut),
             arguments_raw: arguments.is_some_and(|it| it.raw),
             approval: &self.approval,
-            effect: self.effect,
+            effect: self.effect(),
             rules: clipped(rules),
             reason: clip(self.reason()),
             errors: clipped(&errors),
@@ -414,6 +469,8 @@ impl Draft {
             findings: &self.observed.findings,
             findings_omitted: self.observed.omitted,
             detection: self.observed.action.map_or("", Action::name),
+            refusal: self.refusal.map_or("", Refused::name),
+            shadow: self.is_shadow(),
         };
         event.encode()
     }
@@ -422,7 +479,16 @@ impl Draft {
         self.caller.as_ref().map(|caller| &caller.identity)
     }
 
+    fn effect(&self) -> &'static str {
+        self.spared
+            .as_ref()
+            .map_or(self.effect, |(effect, _)| effect)
+    }
+
     fn reason(&self) -> &str {
+        if let Some((_, reason)) = &self.spared {
+            return reason;
+        }
         let decided = self.decision.as_ref().map(|decision| &decision.reason);
         self.reason.as_ref().or(decided).map_or("", String::as_str)
     }

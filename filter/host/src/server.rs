@@ -60,6 +60,8 @@ pub struct Server {
     pub limits: Limits,
     /// What events say of arguments.
     pub audit_arguments: AuditArguments,
+    /// Whether nothing that is decided is enforced.
+    pub shadow: bool,
     /// The policy.
     pub policy: ServerPolicy,
     /// Whether some of its rules, or of its detection, want people to approve.
@@ -147,6 +149,7 @@ impl Server {
             binding: Binding::new(key, &server.name),
             limits: Limits::new(server.limits.unwrap_or_default()),
             audit_arguments,
+            shadow: server.shadow,
             hosts: server
                 .hosts
                 .iter()

@@ -160,7 +160,9 @@ impl Catalog {
                 .entry(canonical)
                 .or_default()
                 .push(Rc::clone(&endpoint));
-            snapshot.lookalikes.extend(paths::canonical(&server.path));
+            if !server.shadow {
+                snapshot.lookalikes.extend(paths::canonical(&server.path));
+            }
             snapshot
                 .endpoints
                 .entry(server.path.clone())

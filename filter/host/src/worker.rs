@@ -46,6 +46,8 @@ pub struct Worker {
     pub random: Random,
     /// Exchanges that have not ended.
     pub open: Cell<usize>,
+    /// Bytes of bodies that exchanges in shadow mode keep copies of.
+    pub copied: Cell<usize>,
 }
 
 /// Room in the audit queue for the event of an allowed request; see [`Worker::reserve`].
@@ -73,6 +75,7 @@ impl Worker {
             metrics,
             random,
             open: Cell::new(0),
+            copied: Cell::new(0),
         }
     }
 

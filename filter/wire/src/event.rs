@@ -40,6 +40,8 @@ pub struct EventRef<'a> {
     pub findings: &'a [Finding],
     pub findings_omitted: u32,
     pub detection: &'a str,
+    pub refusal: &'a str,
+    pub shadow: bool,
 }
 
 impl EventRef<'_> {
@@ -84,6 +86,8 @@ impl EventRef<'_> {
         }
         number(&mut out, 30, self.findings_omitted.into());
         text(&mut out, 31, self.detection);
+        text(&mut out, 32, self.refusal);
+        number(&mut out, 33, self.shadow.into());
         out
     }
 }

@@ -39,6 +39,8 @@ fn borrowed(event: &Event) -> EventRef<'_> {
         findings,
         findings_omitted,
         detection,
+        refusal,
+        shadow,
     } = event;
     EventRef {
         id,
@@ -72,6 +74,8 @@ fn borrowed(event: &Event) -> EventRef<'_> {
         findings,
         findings_omitted: *findings_omitted,
         detection,
+        refusal,
+        shadow: *shadow,
     }
 }
 
@@ -103,7 +107,7 @@ fn event() -> impl Strategy<Value = Event> {
     let text = || "[a-zé\"]{0,20}";
     let texts = || proptest::collection::vec("[a-z]{0,6}", 0..4);
     (
-        proptest::collection::vec(text(), 18),
+        proptest::collection::vec(text(), 19),
         [texts(), texts(), texts()],
         (any::<u64>(), any::<bool>(), any::<i64>(), any::<u64>()),
         any::<[u32; 4]>(),
@@ -146,6 +150,8 @@ fn event() -> impl Strategy<Value = Event> {
                     findings,
                     findings_omitted,
                     detection: text(),
+                    refusal: text(),
+                    shadow: arguments_cut,
                 }
             },
         )

@@ -64,6 +64,7 @@ const RULES: &[(&str, &[&str])] = &[
     ),
     ("gatehold-push", &["gatehold-proto", "gatehold-wire"]),
     ("gatehold-api", &[]),
+    ("gatehold-shadow", &["gatehold-mcp"]),
     ("gatehold-approvals", &["gatehold-engine"]),
     (
         "gatehold-console",
@@ -92,6 +93,7 @@ const RULES: &[(&str, &[&str])] = &[
             "gatehold-notify",
             "gatehold-proto",
             "gatehold-push",
+            "gatehold-shadow",
             "gatehold-store",
             "gatehold-wire",
         ],

@@ -183,24 +183,33 @@ impl Control {
     /// # Errors
     /// When the export fails or prints something else than JSON Lines.
     pub async fn audit(&self) -> Result<Vec<Value>, HarnessError> {
-        let mut export = command(&self.program, ["audit", "export", "--data"]);
-        export.arg(data(&self.folder));
-        let output = export
-            .output()
-            .await
-            .map_err(HarnessError::io("run gatehold audit"))?;
-        if !output.status.success() {
-            let errors = String::from_utf8_lossy(&output.stderr);
-            return Err(HarnessError::Unexpected(format!(
-                "gatehold audit export failed: {errors}"
-            )));
-        }
-        let text = String::from_utf8_lossy(&output.stdout);
+        let text = self.of_data(&["audit", "export"]).await?;
         let parse = |line| {
             serde_json::from_str(line)
                 .map_err(|error| HarnessError::Unexpected(format!("{error}: {line}")))
         };
         text.lines().map(parse).collect()
+    }
+
+    /// What a command of `gatehold` that reads the audit file prints, such as `["report", "--server", "crm"]`.
+    ///
+    /// # Errors
+    /// When it fails, with what it says.
+    pub async fn of_data(&self, words: &[&str]) -> Result<String, HarnessError> {
+        let mut run = command(&self.program, words);
+        run.arg("--data").arg(data(&self.folder));
+        let output = run
+            .output()
+            .await
+            .map_err(HarnessError::io("run gatehold"))?;
+        if !output.status.success() {
+            let errors = String::from_utf8_lossy(&output.stderr);
+            return Err(HarnessError::Unexpected(format!(
+                "gatehold {} failed: {errors}",
+                words.join(" ")
+            )));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     pub(crate) fn tail(&self) -> String {

@@ -57,6 +57,18 @@ fn issuer(spec: &str, expected: Expect) {
 }
 
 #[test]
+fn enforce_is_true_or_false() {
+    server(
+        "  path: /s\n  resource: https://gw.example.com/s\n  issuers: [corp]\n  enforce: off\n",
+        expect![[r#"
+            a.yaml:18:12: `enforce` cannot be the text `off`
+                use one of `true`, `false`
+            1 problem; nothing was changed
+        "#]],
+    );
+}
+
+#[test]
 fn valid_sets() {
     check(
         "",

@@ -52,6 +52,8 @@ pub(crate) fn event(id: &str) -> AuditEvent {
         findings: Vec::new(),
         findings_omitted: 0,
         detection: String::new(),
+        refusal: String::new(),
+        shadow: false,
     }
 }
 

@@ -95,6 +95,11 @@ impl Allowed {
         }
     }
 
+    /// Whether it may stay open for days.
+    pub(super) fn stands(&self) -> bool {
+        !matches!(self.standing, Standing::No)
+    }
+
     /// Whether anything is to be answered with a message.
     pub(super) fn expects_answer(&self) -> bool {
         let due = |asked: &Asked| asked.id.is_some() || asked.answer != Answer::Plain;

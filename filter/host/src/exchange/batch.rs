@@ -10,6 +10,7 @@ use gatehold_mcp::{Message, RequestHeaders, parse_batch, protocol_of_batch, trac
 use crate::exchange::allowed::{Allowed, Asked, Standing};
 use crate::exchange::decide::{Answer, Questioner, Stop};
 use crate::exchange::judge::{note, refused};
+use crate::exchange::onlooker::spare;
 use crate::exchange::reply::Refusal;
 use crate::exchange::request::Refused;
 use crate::exchange::watch::{About, Watch};
@@ -18,7 +19,7 @@ use crate::exchange::{Receiving, mcp_limits, task};
 use crate::host::Host;
 use crate::metrics;
 use crate::record::{Draft, Ending};
-use crate::worker::Worker;
+use crate::worker::{Slot, Worker};
 
 /// Decides each message of a batch.
 ///
@@ -63,6 +64,7 @@ pub(super) fn batch(
     let started = draft.started();
     let mut first = Some(draft);
     let mut judged = Vec::with_capacity(messages.len());
+    let shadow = endpoint.server.shadow;
     for (message, element) in messages.iter().zip(elements) {
         let watched = Watched::new(
             (worker, host),
@@ -90,6 +92,13 @@ pub(super) fn batch(
         draft.era(protocol.era);
         let verdict = questioner.decide(message, &mut draft);
         watched.report(&mut draft);
+        if shadow {
+            let answer =
+                verdict.unwrap_or_else(|stop| spare(stop, message, protocol.era, &mut draft));
+            draft.pass(Slot::Unneeded);
+            judged.push((message, draft, Ok(answer)));
+            continue;
+        }
         let verdict = verdict.map_err(Stop::refusal).and_then(|answer| {
             if answer == Answer::Subscription {
                 return Err(Refusal::standing_in_batch(message.id()));
@@ -151,7 +160,7 @@ fn none_of(
             }
             Ok(_) => Refusal::beside_refused(message.id()),
         };
-        draft.refused(&refusal.reason);
+        draft.refused(refusal.class, &refusal.reason);
         let ending = Ending::Refused {
             code: refusal.code,
             status: 200,

@@ -16,11 +16,28 @@ use crate::worker::Worker;
 /// What is said while no token can be verified.
 pub(super) const NO_KEYS: &str = "no keys of this server's token issuers have arrived yet";
 
+/// Who sent it. In shadow mode it may be nobody who is known.
+///
+/// # Errors
+/// As [`verified`].
+pub(super) fn authenticate(
+    worker: &Worker,
+    host: &dyn Host,
+    endpoint: &Endpoint,
+    headers: &RequestHeaders<'_>,
+    draft: &mut Draft,
+) -> Result<Rc<Caller>, Refusal> {
+    verified(worker, host, endpoint, headers, draft).or_else(|refusal| {
+        draft.refuse_or_spare(refusal)?;
+        Ok(Rc::new(Caller::unknown()))
+    })
+}
+
 /// Verifies the token, or remembers that it was.
 ///
 /// # Errors
 /// 401 without a token that holds, 503 when there is nothing to verify it with.
-pub(super) fn authenticate(
+fn verified(
     worker: &Worker,
     host: &dyn Host,
     endpoint: &Endpoint,

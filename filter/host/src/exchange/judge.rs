@@ -16,6 +16,7 @@ use crate::exchange::allowed::{Allowed, Asked, Standing};
 use crate::exchange::ask::{Ask, repeats_arguments};
 use crate::exchange::batch::batch;
 use crate::exchange::decide::{Answer, CANCELLED, Grant, Questioner, Stop};
+use crate::exchange::onlooker::spare;
 use crate::exchange::polling::{self, Poll};
 use crate::exchange::reply::Refusal;
 use crate::exchange::request::Refused;
@@ -27,7 +28,7 @@ use crate::exchange::{NO_DETECTORS, Receiving, Verb, mcp_limits, task};
 use crate::hold::{HeldRound, RoundState};
 use crate::host::{Direction, HeaderPairs, Host, whole_body};
 use crate::record::Draft;
-use crate::worker::Worker;
+use crate::worker::{Slot, Worker};
 
 /// What becomes of a request that is not refused.
 #[derive(Debug)]
@@ -88,10 +89,19 @@ pub(super) fn judge(
 /// Without what is looked for nothing may pass where something depends on what is seen.
 fn check_detectors(receiving: &Receiving) -> Result<(), Refusal> {
     let endpoint = &receiving.endpoint;
-    let lacks = endpoint.detectors.is_none() && endpoint.server.detection.acts();
+    let server = &endpoint.server;
+    let lacks = endpoint.detectors.is_none() && server.detection.acts() && !server.shadow;
     match receiving.verb {
         Verb::Post | Verb::Get if lacks => Err(Refusal::not_ready(NO_DETECTORS)),
         Verb::Post | Verb::Get | Verb::Delete => Ok(()),
+    }
+}
+
+/// Keeps room for the event. In shadow mode none is taken from those that others' requests wait for.
+fn reserve(worker: &Worker, receiving: &Receiving) -> Option<Slot> {
+    match receiving.endpoint.server.shadow {
+        true => Some(Slot::Unneeded),
+        false => worker.reserve(),
     }
 }
 
@@ -159,9 +169,8 @@ fn one(
         if let Some(new) = new {
             task::replace(worker, host, body.len(), &new)?;
         }
-        let slot = worker
-            .reserve()
-            .ok_or_else(|| Refusal::audit_full(asked.id.as_ref()))?;
+        let slot =
+            reserve(worker, &receiving).ok_or_else(|| Refusal::audit_full(asked.id.as_ref()))?;
         receiving.draft.pass(slot);
         Ok(verdict)
     });
@@ -248,7 +257,8 @@ fn message(
         headers: Some(pairs),
         watched: Some(&watched),
     };
-    if let (Message::Request(request), Era::Modern) = (&message, protocol.era) {
+    let shadow = endpoint.server.shadow;
+    if let (Message::Request(request), Era::Modern, false) = (&message, protocol.era, shadow) {
         let now = draft.started() / 1_000_000_000;
         *round = rounds::open(&endpoint.server, caller, request, now)?;
     }
@@ -258,15 +268,22 @@ fn message(
         // It was told when it began to wait; the draft has the arguments anew.
         Some(_) => watched.hush(draft),
     }
-    let answer = decided?;
-    let redacted = watched
-        .redacted(repeats_arguments(pairs))
-        .map_err(|seen| Refusal::unredacted(message.id(), &seen))?
-        .map(|redacted| redacted.body);
+    let answer = match decided {
+        Err(stop) if shadow => spare(stop, &message, protocol.era, draft),
+        decided => decided?,
+    };
+    let redacted = match watched.redacted(repeats_arguments(pairs)) {
+        Ok(redacted) => redacted.map(|it| it.body).filter(|_| !shadow),
+        Err(seen) => {
+            draft.refuse_or_spare(Refusal::unredacted(message.id(), &seen))?;
+            None
+        }
+    };
     watched.keep().map_err(Refusal::from)?;
     let settles = watched.settled().map(Box::new);
     let watch = Watch::new(worker, watched.text());
     let poll = match &message {
+        _ if shadow => None,
         Message::Request(request) => polling::poll(&endpoint.server, caller, request),
         Message::Notification(notification)
             if notification.method == CANCELLED && *session == Session::Bound =>
@@ -278,7 +295,7 @@ fn message(
     };
     Ok(Verdict {
         rounds: match (&message, protocol.version) {
-            (Message::Request(request), Version::V2026_07_28) => {
+            (Message::Request(request), Version::V2026_07_28) if !shadow => {
                 Rounds::of(request, draft.started() / 1_000_000_000)
             }
             _ => None,
@@ -286,7 +303,7 @@ fn message(
         poll,
         protocol,
         asked: Asked::new(message.id().cloned(), answer, About::of(&message)),
-        names_tasks: names_tasks(&message),
+        names_tasks: names_tasks(&message) && !shadow,
         redacted,
         settles,
         watch,

@@ -12,6 +12,7 @@ mod definitions;
 mod held;
 mod hold_reply;
 mod judge;
+mod onlooker;
 mod polling;
 mod reply;
 mod request;
@@ -37,19 +38,20 @@ use gatehold_mcp::{Limits, Outcome};
 
 use crate::caller::Caller;
 use crate::hold::{Place, Progress};
-use crate::host::{Flow, HeaderPairs, Host, Level};
+use crate::host::{Direction, Flow, HeaderPairs, Host, Level};
 use crate::metrics::{Counter, Refused};
 use crate::record::{Draft, Ending};
 use crate::snapshot::{Endpoint, Snapshot};
 use crate::worker::Worker;
 
+pub(crate) use reply::Refusal;
 pub use run::no_longer_there;
 
 use allowed::Allowed;
 use held::Held;
 use judge::Judged;
+use onlooker::Onlooker;
 use polling::Polling;
-use reply::Refusal;
 use response::Status;
 use session::Session;
 
@@ -64,6 +66,10 @@ pub struct Exchange {
     state: State,
     /// Where it is to be found while it waits.
     place: Place,
+    /// Whether nothing that is decided is enforced.
+    shadow: bool,
+    /// Then what has come of a body so far, and has gone on.
+    copy: Vec<u8>,
 }
 
 /// Where an exchange stands.
@@ -155,6 +161,8 @@ impl Exchange {
             snapshot,
             state: State::Start,
             place: Place::default(),
+            shadow: false,
+            copy: Vec::new(),
         }
     }
 
@@ -175,7 +183,11 @@ impl Exchange {
         let Some(worker) = self.worker.clone() else {
             return self.refuse(host, None, Refusal::not_ready(NO_POLICY));
         };
-        match request::begin(&worker, self.snapshot.as_deref(), host) {
+        let begun = request::begin(&worker, self.snapshot.as_deref(), host);
+        self.shadow = request::is_shadow(&begun);
+        let onlooker = Onlooker { host, copy: &[] };
+        let host = if self.shadow { &onlooker } else { host };
+        let flow = match begun {
             Err(refused) => self.refuse(host, refused.draft.map(|draft| *draft), refused.refusal),
             Ok(request::Begun::Ignored) => {
                 self.state = State::Ignored;
@@ -192,11 +204,17 @@ impl Exchange {
                 self.state = State::Receiving(receiving);
                 request::headers_flow(&worker)
             }
-        }
+        };
+        if self.shadow { Flow::Continue } else { flow }
     }
 
     /// A piece of the request body; `size` counts all that is held.
     pub fn request_body(&mut self, host: &dyn Host, size: usize, end: bool) -> Flow {
+        let mut event = |it: &mut Self, host: &dyn Host, size| it.request_piece(host, size, end);
+        self.on(host, (Direction::Request, size), &mut event)
+    }
+
+    fn request_piece(&mut self, host: &dyn Host, size: usize, end: bool) -> Flow {
         match std::mem::take(&mut self.state) {
             State::Receiving(mut receiving) => {
                 receiving.size = receiving.size.max(size);
@@ -219,6 +237,11 @@ impl Exchange {
 
     /// Request trailers: with them, HTTP/2 never says in a body event that the body is over.
     pub fn request_trailers(&mut self, host: &dyn Host) -> Flow {
+        let mut event = |it: &mut Self, host: &dyn Host, _| it.request_end(host);
+        self.on(host, (Direction::Request, 0), &mut event)
+    }
+
+    fn request_end(&mut self, host: &dyn Host) -> Flow {
         match std::mem::take(&mut self.state) {
             State::Receiving(receiving) => match (&self.worker, request::check_trailers(host)) {
                 (Some(worker), Ok(())) => self.judge(host, &Rc::clone(worker), *receiving),
@@ -232,6 +255,12 @@ impl Exchange {
 
     /// Response headers: the upstream's, Envoy's own, or those of our reply.
     pub fn response_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
+        drop(self.take_copy());
+        let mut event = |it: &mut Self, host: &dyn Host, _| it.response_begin(host, end);
+        self.on(host, (Direction::Response, 0), &mut event)
+    }
+
+    fn response_begin(&mut self, host: &dyn Host, end: bool) -> Flow {
         match std::mem::take(&mut self.state) {
             State::Waiting(allowed)
             | State::Collecting(allowed, ..)
@@ -246,6 +275,11 @@ impl Exchange {
 
     /// A piece of the response body; `size` counts all that is held.
     pub fn response_body(&mut self, host: &dyn Host, size: usize, end: bool) -> Flow {
+        let mut event = |it: &mut Self, host: &dyn Host, size| it.response_piece(host, size, end);
+        self.on(host, (Direction::Response, size), &mut event)
+    }
+
+    fn response_piece(&mut self, host: &dyn Host, size: usize, end: bool) -> Flow {
         match std::mem::take(&mut self.state) {
             State::Collecting(allowed, ahead, status, held) => {
                 self.collect(host, allowed, (ahead, status), size.max(held), end)
@@ -260,6 +294,11 @@ impl Exchange {
 
     /// Response trailers, which end a body as the last piece does.
     pub fn response_trailers(&mut self, host: &dyn Host) -> Flow {
+        let mut event = |it: &mut Self, host: &dyn Host, _| it.response_end(host);
+        self.on(host, (Direction::Response, 0), &mut event)
+    }
+
+    fn response_end(&mut self, host: &dyn Host) -> Flow {
         match std::mem::take(&mut self.state) {
             State::Collecting(allowed, ahead, status, size) => {
                 self.collected(host, allowed, (ahead, status), size)
@@ -310,8 +349,10 @@ impl Exchange {
 
     /// Notes that a request goes on.
     fn pass(&mut self, host: &dyn Host, worker: &Worker, allowed: Allowed) {
-        let passed = allowed.asked.len();
-        worker.metrics.add(host, Counter::Allowed, passed);
+        if !self.shadow {
+            let passed = allowed.asked.len();
+            worker.metrics.add(host, Counter::Allowed, passed);
+        }
         if let Some(draft) = allowed.asked.first().and_then(|asked| asked.draft.as_ref()) {
             publish(host, draft);
         }
@@ -342,7 +383,7 @@ impl Exchange {
         }
         match draft {
             Some(mut draft) => {
-                draft.refused(reason);
+                draft.refused(*class, reason);
                 publish(host, &draft);
                 let ending = Ending::Refused {
                     code: *code,
@@ -350,6 +391,8 @@ impl Exchange {
                 };
                 self.finish(host, Some(draft), ending);
             }
+            // Its event is recorded.
+            None if self.shadow => {}
             None => {
                 let _ = host.publish("gatehold.effect", b"deny");
                 let _ = host.publish("gatehold.reason", reason.as_bytes());
@@ -358,7 +401,9 @@ impl Exchange {
     }
 
     fn count_refused(&self, host: &dyn Host, class: Refused) {
-        let Some(worker) = &self.worker else { return };
+        let Some(worker) = self.worker.as_ref().filter(|_| !self.shadow) else {
+            return;
+        };
         worker.metrics.refused(host, class);
         match class {
             Refused::Hidden | Refused::Policy | Refused::Detection => {
@@ -458,6 +503,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        drop(self.take_copy());
         if let Some(worker) = &self.worker {
             worker.open.set(worker.open.get().saturating_sub(1));
         }

@@ -7,6 +7,7 @@ use gatehold_mcp::{Era, RequestHeaders, protocol_of_headers, same_header, trace_
 use crate::caller::Caller;
 use crate::config::{HoldHeaders, Unmatched};
 use crate::exchange::caller::{NO_KEYS, authenticate};
+use crate::exchange::onlooker::Onlooker;
 use crate::exchange::reply::{self, Refusal};
 use crate::exchange::session::Session;
 use crate::exchange::{NO_POLICY, Receiving, Verb, session, task};
@@ -86,10 +87,18 @@ pub(super) fn begin(
         _ => Match::None,
     };
     match found {
+        // The server may have one of its own.
+        Match::Metadata(endpoint) if endpoint.server.shadow => Ok(Begun::Ignored),
         Match::Metadata(endpoint) => metadata(&pairs, &endpoint).map_err(alone),
         Match::Endpoint(endpoint) => {
-            let now = host.now().map_err(|error| alone(error.into()))?;
+            let shadow = endpoint.server.shadow;
+            let now = match host.now() {
+                Err(error) if !shadow => return Err(alone(error.into())),
+                now => now.unwrap_or_default(),
+            };
             let mut draft = Draft::new(worker, now, &endpoint);
+            let onlooker = Onlooker { host, copy: &[] };
+            let host = if shadow { &onlooker } else { host };
             match receive(worker, host, &endpoint, &pairs, &mut draft) {
                 Err(refusal) => Err(Refused {
                     refusal,
@@ -117,6 +126,15 @@ pub(super) fn begin(
             (Unmatched::Pass, Some(path)) if !snapshot.is_lookalike(path) => Ok(Begun::Ignored),
             _ => Err(alone(Refusal::unmatched())),
         },
+    }
+}
+
+/// Whether nothing that is decided of a request is enforced.
+pub(super) fn is_shadow(begun: &Result<Begun, Refused>) -> bool {
+    match begun {
+        Ok(Begun::Receiving(receiving)) => receiving.endpoint.server.shadow,
+        Err(refused) => refused.draft.as_ref().is_some_and(|it| it.is_shadow()),
+        Ok(Begun::Ignored | Begun::Metadata(_)) => false,
     }
 }
 
@@ -164,7 +182,7 @@ fn receive(
         .origin
         .is_some_and(|origin| !server.allows_origin(origin))
     {
-        return Err(Refusal::origin());
+        draft.refuse_or_spare(Refusal::origin())?;
     }
     let verb = match headers.verb {
         Some(b"POST") => Verb::Post,

@@ -47,13 +47,17 @@ fn plan(allowed: &Allowed, headers: &HeaderPairs, end: bool) -> Plan {
     if end {
         return Plan::Finish;
     }
+    let encoded = headers
+        .values("content-encoding")
+        .any(|encoding| !encoding.trim_ascii().eq_ignore_ascii_case(b"identity"));
+    // It was asked for: `accept-encoding` went on.
+    if encoded && allowed.endpoint.server.shadow {
+        return Plan::Finish;
+    }
     let Some(status) = status(headers) else {
         let reason = "the server's answer has no status, or one that ends HTTP";
         return Plan::Refuse(Status::Success, reason);
     };
-    let encoded = headers
-        .values("content-encoding")
-        .any(|encoding| !encoding.trim_ascii().eq_ignore_ascii_case(b"identity"));
     // A message is due only to a request that went well; else a text for people will do.
     let is_due = allowed.expects_answer();
     let nobody_waits = status == Status::Success && !is_due;
@@ -280,7 +284,7 @@ impl Exchange {
         let mut drafts = allowed.asked.iter_mut().filter_map(|it| it.draft.take());
         let first = drafts.next();
         for mut draft in drafts {
-            draft.refused(&refusal.reason);
+            draft.refused(refusal.class, &refusal.reason);
             let (code, status) = (refusal.code, refusal.reply.status);
             self.finish(host, Some(draft), Ending::Refused { code, status });
         }

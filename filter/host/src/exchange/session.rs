@@ -13,8 +13,8 @@ use crate::exchange::reply::Refusal;
 use crate::host::{Direction, HeaderPairs, Host, HostError};
 use crate::server::Server;
 
-const HEADER: &str = "mcp-session-id";
-const LAST_EVENT_ID: &str = "last-event-id";
+pub(super) const HEADER: &str = "mcp-session-id";
+pub(super) const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Whether a request belongs to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +47,11 @@ pub(super) fn open(
     let opened = std::str::from_utf8(sealed)
         .ok()
         .and_then(|sealed| caller.open_session(server, sealed));
-    let Some(id) = opened else {
-        return Err(Refusal::session());
+    let id = match opened {
+        Some(id) => id,
+        // Not sealed, as all that are given out in shadow mode.
+        None if server.shadow => return Ok(Session::Bound),
+        None => return Err(Refusal::session()),
     };
     host.set_header(Direction::Request, HEADER, id)?;
     Ok(Session::Bound)
@@ -74,6 +77,7 @@ pub(super) fn open_event(
     });
     match opened {
         Some(id) => Ok(host.set_header(Direction::Request, LAST_EVENT_ID, id)?),
+        None if server.shadow => Ok(()),
         None => Err(Refusal::event()),
     }
 }

@@ -90,7 +90,8 @@ impl Exchange {
         self.snapshot = Some(now);
         match found {
             Some(endpoint) => {
-                let same = endpoint.token_scope == allowed.endpoint.token_scope;
+                let same = endpoint.token_scope == allowed.endpoint.token_scope
+                    && endpoint.server.shadow == allowed.endpoint.server.shadow;
                 allowed.endpoint = endpoint;
                 allowed.events = OnceCell::new();
                 if same {
@@ -113,7 +114,7 @@ impl Exchange {
         reason: &str,
     ) -> Flow {
         self.count_refused(host, class);
-        self.record_end(host, allowed, reason);
+        self.record_end(host, allowed, class, reason);
         // Who listens waits for an answer, which this is. A stream of the server's own messages has none;
         // its client opens it again, with a token that holds.
         let last = match &allowed.standing {
@@ -129,11 +130,11 @@ impl Exchange {
         }
     }
 
-    fn record_end(&self, host: &dyn Host, allowed: &Allowed, reason: &str) {
+    fn record_end(&self, host: &dyn Host, allowed: &Allowed, class: Refused, reason: &str) {
         let Some(mut draft) = self.standing_draft(host, allowed) else {
             return;
         };
-        draft.refused(reason);
+        draft.refused(class, reason);
         let (code, status) = (ENDED, 200);
         self.finish(host, Some(draft), Ending::Refused { code, status });
     }
@@ -159,7 +160,7 @@ enum Changed {
     Nothing,
     /// Something of the policy, perhaps of another server.
     Policy,
-    /// Audiences, issuers or their keys.
+    /// Audiences, issuers or their keys, or whether any of it is enforced.
     Verification,
     /// The server is gone.
     Gone,

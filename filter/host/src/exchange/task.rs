@@ -24,7 +24,7 @@ pub(super) fn open_name(
     let is_task = headers
         .method
         .is_some_and(|method| method.starts_with(b"tasks/"));
-    if !is_task || era == Era::Legacy {
+    if !is_task || era == Era::Legacy || server.shadow {
         return Ok(());
     }
     let Ok(Some(sealed)) = headers.decoded_name() else {

@@ -431,7 +431,10 @@ impl Exchange {
                 None => self.record_seen(host, allowed, observed),
             }
         }
-        if let Some((seen, approval, finding)) = allowed.watch.taint.take() {
+        // What a server would have calls wait for is not for those of others while it is not enforced.
+        let taint = allowed.watch.taint.take();
+        let taint = taint.filter(|_| !allowed.endpoint.server.shadow);
+        if let Some((seen, approval, finding)) = taint {
             let now = host.now()? / 1_000_000_000;
             let taint = Taint::new(now, seen, &approval, &finding);
             taint::set(host, cluster, &allowed.caller, &taint)?;

@@ -17,4 +17,5 @@ mod lifecycle;
 mod lists;
 mod orders;
 mod push;
+mod shadow;
 mod storm;

@@ -5,6 +5,7 @@ mod detection;
 mod requests;
 mod responses;
 mod sessions;
+mod shadow;
 mod standing;
 mod tasks;
 

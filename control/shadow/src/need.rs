@@ -1,0 +1,170 @@
+//! What a rule would have to speak of for a request to be allowed.
+
+use gatehold_mcp::{Era, Id, Notice, Operation, Request, notice, operation};
+
+use crate::Observation;
+
+/// Bytes from which on an event may have cut a name.
+const MAX_TARGET: usize = 1021;
+/// Longest pattern of a rule.
+pub(crate) const MAX_PATTERN: usize = 1024;
+/// What stands in events for what has secrets in it.
+const CONCEALED: &str = "[withheld by Gatehold]";
+
+/// One thing that a rule allows: no pattern, exactly this.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Need {
+    /// What it is.
+    pub kind: Kind,
+    /// Name or URI.
+    pub name: String,
+}
+
+/// What rules speak of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `tools`.
+    Tool,
+    /// `resources`.
+    Resource,
+    /// `prompts`.
+    Prompt,
+    /// `methods`.
+    Method,
+}
+
+/// Why nothing is proposed for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Skipped {
+    /// Nobody knows who sent it.
+    Unknown,
+    /// A rule of the policy denies it.
+    Denied,
+    /// A rule of the policy, or detection, wants a person to approve it.
+    Approved,
+    /// Detection stands against it.
+    Detected,
+    /// It was refused for what no rule can allow, such as a body that is no JSON.
+    Unreadable,
+    /// It was refused, in a server that is enforced.
+    Enforced,
+    /// Its name is too long for an event, or has a secret in it.
+    Unnamed,
+}
+
+impl Need {
+    /// What a request needs. Nothing when it needs no rule.
+    ///
+    /// # Errors
+    /// Why nothing is proposed for it.
+    pub fn of(observation: &Observation) -> Result<Option<Self>, Skipped> {
+        let Observation {
+            refusal, effect, ..
+        } = observation;
+        match (refusal.as_str(), effect.as_str()) {
+            ("token" | "not_ready", _) => return Err(Skipped::Unknown),
+            ("detection", _) => return Err(Skipped::Detected),
+            (_, "hold") => return Err(Skipped::Approved),
+            // The request was allowed; what the server answered was not what it should be.
+            (_, "allow") => {}
+            (_, "deny") if observation.enforced => return Err(Skipped::Enforced),
+            ("hidden" | "policy", "deny") if observation.rules.is_empty() => {}
+            ("hidden" | "policy", "deny") => return Err(Skipped::Denied),
+            // It ended before it was judged, or there is nothing to be allowed.
+            _ => return Err(Skipped::Unreadable),
+        }
+        let Some(kind) = kind(observation) else {
+            return Ok(None);
+        };
+        if observation.user.is_empty() {
+            return Err(Skipped::Unknown);
+        }
+        let name = match kind {
+            Kind::Method => &observation.method,
+            Kind::Tool | Kind::Resource | Kind::Prompt => &observation.target,
+        };
+        if name.is_empty() || name.len() >= MAX_TARGET || name.contains(CONCEALED) {
+            return Err(Skipped::Unnamed);
+        }
+        // No condition can say which one it is.
+        if kind == Kind::Method && !is_plain(name) {
+            return Err(Skipped::Unnamed);
+        }
+        Ok(Some(Self {
+            kind,
+            name: name.clone(),
+        }))
+    }
+}
+
+/// Whether a pattern is the name itself.
+pub(crate) fn is_plain(name: &str) -> bool {
+    name.len() <= MAX_PATTERN
+        && !name.contains('*')
+        && name.chars().all(|c| !c.is_control() && c != ' ')
+        && !name.trim().is_empty()
+}
+
+/// What a rule for the request would speak of; nothing when it needs none.
+fn kind(observation: &Observation) -> Option<Kind> {
+    let era = match observation.era.as_str() {
+        "modern" => Era::Modern,
+        _ => Era::Legacy,
+    };
+    let (method, target) = (observation.method.as_str(), observation.target.as_str());
+    match method {
+        "" | "GET" | "DELETE" | "batch" => None,
+        "tools/call" => Some(Kind::Tool),
+        "prompts/get" => Some(Kind::Prompt),
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => Some(Kind::Resource),
+        "subscriptions/listen" => (!target.is_empty()).then_some(Kind::Resource),
+        // The event does not say which of both was completed.
+        "completion/complete" if target.contains("://") => Some(Kind::Resource),
+        "completion/complete" => Some(Kind::Prompt),
+        method if method.starts_with("notifications/") => {
+            (notice(method, era) == Notice::Other).then_some(Kind::Method)
+        }
+        method => {
+            let request = Request {
+                id: Id::String(String::new()),
+                method: method.to_owned(),
+                params: None,
+            };
+            // One that lacks what it needs is one that the protocol knows.
+            let needs = matches!(
+                operation(&request, era),
+                Ok(Operation::Other | Operation::ListTasks)
+            );
+            needs.then_some(Kind::Method)
+        }
+    }
+}
+
+impl Kind {
+    /// The field of a rule.
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::Tool => "tools",
+            Self::Resource => "resources",
+            Self::Prompt => "prompts",
+            Self::Method => "methods",
+        }
+    }
+}
+
+impl Skipped {
+    /// Why, for people.
+    pub fn why(self) -> &'static str {
+        match self {
+            Self::Unknown => "nobody knows who sent them: no token, or none that holds",
+            Self::Denied => "a `deny` rule of yours forbids them",
+            Self::Approved => "they wait for approval",
+            Self::Detected => "detection stands against them",
+            Self::Unreadable => "no rule can allow them: they cannot be read, or not like this",
+            Self::Enforced => "they were refused where policy is enforced",
+            Self::Unnamed => {
+                "their name is too long to be recorded, has a secret in it, or is none that a rule can have"
+            }
+        }
+    }
+}
