@@ -305,6 +305,20 @@ fn what_shadow_mode_saw_becomes_a_report_and_a_policy_that_checks() {
         &["1 policy", "1 rule"],
     );
 
+    let config = directory.path().join("documents");
+    fs::create_dir(&config).expect("made");
+    let risky = GOOD.replace(
+        "issuers: [corp] }",
+        "issuers: [corp], risk: { financial: [refund] } }",
+    );
+    fs::write(config.join("all.yaml"), risky).expect("written");
+    let config = config.to_str().expect("a path");
+    let (done, marked) = run(&["suggest", "--config", config]);
+    assert!(
+        done && marked.contains("- refund # 2, financial"),
+        "{marked}"
+    );
+
     let (done, says) = run(&["suggest", "--since", "yesterday"]);
     assert!(!done && says.contains("write a time such as"), "{says}");
 }

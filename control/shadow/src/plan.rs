@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Need, Observation, Skipped};
+use crate::{Kind, Need, Observation, Skipped};
 
 /// Users whom a role has to have before something is given to the role.
 const MIN_USERS: usize = 2;
@@ -95,6 +95,18 @@ pub struct Grant {
     pub need: Need,
     /// How often it was seen.
     pub count: u64,
+    /// Risk classes of a tool, as far as they are known; they are told, and change nothing.
+    pub risks: Vec<String>,
+}
+
+impl Plan {
+    /// Notes the risk classes of the tools that are proposed; `risks` gives those of a server's tool.
+    pub fn mark(&mut self, risks: impl Fn(&str, &str) -> Vec<String>) {
+        let grants = self.policies.iter_mut().flat_map(|it| &mut it.grants);
+        for grant in grants.filter(|it| it.need.kind == Kind::Tool) {
+            grant.risks = risks(&grant.server, &grant.need.name);
+        }
+    }
 }
 
 impl Planner {
@@ -264,6 +276,7 @@ fn policies(atoms: BTreeMap<(Subject, String), BTreeMap<(String, Need), u64>>) -
             server: what.0.clone(),
             need: what.1.clone(),
             count: of(what),
+            risks: Vec::new(),
         });
         let grants = grants.collect();
         Policy {

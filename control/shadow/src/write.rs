@@ -142,21 +142,33 @@ fn of_server(
             if names.peek().is_some() {
                 writeln!(f, "        {}:", kind.field())?;
             }
-            for Grant { need, count, .. } in names {
-                writeln!(f, "          - {} # {count}", scalar(&need.name))?;
+            for grant in names {
+                let name = scalar(&grant.need.name);
+                writeln!(f, "          - {name} # {}", note(grant))?;
             }
         }
         condition(f, subjects.conditions.clone())?;
     }
-    for Grant { need, count, .. } in odd {
+    for grant in odd {
+        let need = &grant.need;
         writeln!(f, "    - allow:\n        server: {server}")?;
         let (kind, pattern) = (need.kind.field(), quoted(&pattern(&need.name)));
-        writeln!(f, "        {kind}: [{pattern}] # {count}")?;
+        writeln!(f, "        {kind}: [{pattern}] # {}", note(grant))?;
         let mut conditions = subjects.conditions.clone();
         conditions.extend(exactly(need));
         condition(f, conditions)?;
     }
     Ok(())
+}
+
+/// How often it was seen, and how risky it is.
+fn note(grant: &Grant) -> String {
+    let mut note = grant.count.to_string();
+    for class in &grant.risks {
+        note.push_str(", ");
+        note.push_str(&visible(class));
+    }
+    note
 }
 
 fn condition(f: &mut Formatter<'_>, conditions: Vec<String>) -> fmt::Result {
