@@ -10,6 +10,8 @@ WASM := $(TARGET)/gatehold.wasm
 WASM_BUILT := $(TARGET)/wasm32-wasip1/release/gatehold_filter.wasm
 # Built for the host, so that what the wasm tests run on needs no second toolchain.
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(GATEHOLD_CACHE)/bin/wasm-bindgen-test-runner
+# What is built for Envoy goes to others, so it tells nothing of where it was built; paths would also take room.
+export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src=
 PURE := gatehold-detect gatehold-engine gatehold-mcp gatehold-identity gatehold-wire
 SUMMARY := tests/setup/summary.sh
 # One selection of packages for all steps of `make test`, which differ only in the tests they run of it: with another
@@ -25,7 +27,7 @@ $(if $(filter $(ON_ENVOY),$(UNIT)),$(error two crates name a test `$(filter $(ON
 test: export CARGO_INCREMENTAL ?= 0
 STEP = @printf '\n\033[1m== %s\033[0m\n'
 
-.PHONY: tally help setup build binaries wasm trap demo test fmt lint unit wasm-test hostsim console e2e e2e-wasmplugin hold-clients conformance image compose compose-test mesh kustomize-base manifests soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-detect bench-push bench-holds recall detectors counts release load clean
+.PHONY: release-artifacts compat tally help setup build binaries wasm trap demo test fmt lint unit wasm-test hostsim console e2e e2e-wasmplugin hold-clients conformance image compose compose-test mesh kustomize-base manifests soak sse fuzz fuzz-build fuzz-real chaos deny advisories bench bench-peers bench-build bench-micro bench-wasm bench-detect bench-push bench-holds recall detectors counts release load clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -209,6 +211,19 @@ kustomize-base: # the base again, after a change of the chart
 
 manifests: ## the manifests of envoy/ for REGISTRY=host/folder and DIGEST=sha256:… of the pushed module, in target/manifests
 	@python3 envoy/images/manifests.py --registry '$(REGISTRY)' --digest '$(DIGEST)' --out $(TARGET)/manifests
+
+DIST ?= dist
+release-artifacts: image ## what a release is made of in DIST (default dist), with checksums, signed by KEY (an OpenSSH key)
+	$(STEP) 'release'
+	@python3 envoy/release/build.py --wasm $(WASM) --control $(TARGET)/release/gatehold --images $(IMAGES) --key '$(KEY)' --out $(DIST)
+
+OLD := f760c4c
+compat: binaries ## this filter under the control of 0.1, which is built from the history
+	$(STEP) 'control of 0.1'
+	@mkdir -p $(TARGET)/compat/source && git archive $(OLD) | tar -x -C $(TARGET)/compat/source
+	@cd $(TARGET)/compat/source && env -u CARGO_TARGET_DIR CARGO_INCREMENTAL=0 cargo build --locked --quiet -p gatehold
+	$(STEP) 'this filter under it, and that filter under this control'
+	@GATEHOLD_OLD_CONTROL=$(abspath $(TARGET))/compat/source/target/debug/gatehold $(CARGO_TEST) --test compat -- --include-ignored
 
 soak: build ## mixed traffic with aborts, resets, restarts and pushes for SOAK_MINUTES (default 10)
 	$(STEP) 'soak'

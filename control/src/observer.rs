@@ -37,6 +37,10 @@ impl Observer for PushMetrics {
             self.0.nacked(resource, resources as u64);
         }
     }
+
+    fn problem(&self, problem: &'static str) {
+        self.0.problem(problem);
+    }
 }
 
 /// Tells the metrics what happens at the desk.

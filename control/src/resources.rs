@@ -88,8 +88,9 @@ impl Encoder {
             let resource = match self.servers.get(name) {
                 Some((known, resource)) if Arc::ptr_eq(known, document) => resource.clone(),
                 _ => {
-                    let body = server(document, binding_key)?.encode_to_vec();
-                    Resource::new(SERVER_TYPE_URL, name, body)
+                    let server = server(document, binding_key)?;
+                    let requires = server.requires.first().map(String::as_str);
+                    Resource::new(SERVER_TYPE_URL, name, server.encode_to_vec()).requiring(requires)
                 }
             };
             items.push((SERVER_TYPE_URL.to_owned(), resource.clone()));
@@ -156,6 +157,8 @@ fn server(document: &ServerDocument, binding_key: &[u8]) -> Result<push::Server,
         binding_key: binding_key.to_vec(),
         detection: Some(wire_detection(detection)),
         shadow: !enforce,
+        // Nothing that could weaken a decision where a filter passes over it; see ARCHITECTURE.md.
+        requires: Vec::new(),
     })
 }
 

@@ -67,7 +67,7 @@ class Placements(unittest.TestCase):
             self.assertEqual(services, f"{entry['metadata']['namespace']}/{host}", path)
 
     def test_the_same_module_everywhere(self):
-        image = "registry.example.com/gatehold/filter:0.1.0"
+        image = "registry.example.com/gatehold/filter:0.2.0"
         for path, manifest in manifests():
             text = str(manifest)
             if manifest["kind"] in ("WasmPlugin", "EnvoyExtensionPolicy"):

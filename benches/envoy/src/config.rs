@@ -50,6 +50,7 @@ pub fn render(file: &str, variant: Variant, places: &Places<'_>) -> anyhow::Resu
         wasm: places.wasm,
         filter_config: Some(&config),
         from_control: None,
+        edits: &[],
     };
     let text = bootstrap.render(file)?;
     let text = replaced(&text, ACCESS_LOG, CLUSTERS, "")?;
@@ -209,11 +210,7 @@ mod tests {
                 variant == Variant::EnvoyNative,
                 "{name}"
             );
-            assert_eq!(
-                text.contains(r#""audit": "on""#),
-                variant.audits(),
-                "{name}"
-            );
+            assert_eq!(text.contains(r#""audit":"on""#), variant.audits(), "{name}");
             assert!(
                 !text.contains("access_log") && text.contains("port_value: 3333 "),
                 "{name}"

@@ -2,8 +2,8 @@
 
 use crate::fleet::{FleetCounts, FleetMetrics};
 use crate::labels::{
-    IssuerLabel, KindLabel, Resource, ResourceLabel, ResultLabel, StateLabel, Stream, StreamLabel,
-    VersionLabel, WebhookLabel,
+    IssuerLabel, KindLabel, ProblemLabel, Resource, ResourceLabel, ResultLabel, StateLabel, Stream,
+    StreamLabel, VersionLabel, WebhookLabel,
 };
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -67,6 +67,7 @@ struct Inner {
     pushes: Family<ResourceLabel, Counter>,
     acks: Family<ResourceLabel, Counter>,
     nacks: Family<ResourceLabel, Counter>,
+    problems: Family<ProblemLabel, Counter>,
     ack_latency: Option<Histogram>,
     jwks_age: Family<IssuerLabel, Gauge<f64, AtomicU64>>,
     jwks_fetches: Family<IssuerLabel, Counter>,
@@ -134,6 +135,11 @@ impl Metrics {
             "push_nacks",
             "Resources that a filter refused",
             inner.nacks.clone(),
+        );
+        all.register(
+            "problems",
+            "Envoys whose filter told of a wrong set-up, or was refused for its version",
+            inner.problems.clone(),
         );
         all.register_with_unit("push_ack", "From a push to its ACK", Unit::Seconds, latency);
         all.register_with_unit(
@@ -292,6 +298,12 @@ impl Metrics {
             .nacks
             .get_or_create_owned(&ResourceLabel { resource })
             .inc_by(count);
+    }
+
+    /// A filter was found to be set up wrong, the first of its Envoy. `problem` is one of few names.
+    pub fn problem(&self, problem: &'static str) {
+        let label = ProblemLabel { problem };
+        self.inner.problems.get_or_create_owned(&label).inc();
     }
 
     /// The keys of `issuer` (the document's name) were fetched just now.

@@ -328,7 +328,7 @@ spec:
         panic!("no versions");
     };
     assert_eq!((version.sha256[1], version.sha256[31]), (1, 255));
-    assert_eq!(version.sha256_at.to_string(), "documents/f.yaml:6:47");
+    assert_eq!(version.sha256_at.to_string(), "documents/f.yaml:6:46");
     assert_eq!(
         filter.configuration,
         r#"{"audit_overflow":"refuse","control_cluster":"control","hold_headers":true,"hold_seconds":20}"#

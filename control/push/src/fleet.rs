@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use gatehold_wire::discovery::Node;
-
+use gatehold_wire::setup::problems;
 use tonic::{Code, Status};
 
 use crate::gone::{Gone, GoneList};
@@ -17,8 +17,6 @@ use crate::{EXTENSION_NAME, EXTENSION_TYPE_URL, Subscriptions, TypeStatus};
 const MAX_TEXT: usize = 256;
 /// Most words of a client that are kept.
 const MAX_WORDS: usize = 16;
-/// How words begin by which a filter says that its set-up is wrong.
-const PROBLEM: &str = "problem/";
 
 /// What a stream carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +35,8 @@ pub struct Fleet {
     streams: Mutex<BTreeMap<u64, Arc<Entry>>>,
     opened: AtomicU64,
     gone: Mutex<GoneList>,
+    /// Node and problem, and how many streams tell of it.
+    problems: Mutex<BTreeMap<(String, &'static str), usize>>,
 }
 
 #[derive(Debug)]
@@ -53,6 +53,8 @@ struct State {
     cluster: String,
     version: String,
     problems: Vec<String>,
+    /// Which of them were counted, for the node that it said with it.
+    counted: Vec<(String, &'static str)>,
     last_seen: Option<SystemTime>,
     /// Version of the snapshot that the client had in force last, all of it.
     snapshot: Option<String>,
@@ -204,9 +206,8 @@ impl Connection {
         state.node = short(&node.id);
         state.cluster = short(&node.cluster);
         state.version = short(&node.user_agent_version);
-        let words = node.client_features.iter();
-        let problems = words.filter_map(|word| word.strip_prefix(PROBLEM));
-        state.problems = problems.take(MAX_WORDS).map(short).collect();
+        let words = problems(&node.client_features);
+        state.problems = words.take(MAX_WORDS).map(short).collect();
     }
 
     /// Who the client says it is: node id and cluster. Nothing before it has said so.
@@ -242,6 +243,21 @@ impl Connection {
         lock(&self.entry.state).refused = refused.then(|| short(status.message()));
     }
 
+    /// Notes that something is wrong with how the client was set up; whether it is the first stream of its node to
+    /// say so.
+    pub fn has_problem(&self, problem: &'static str) -> bool {
+        let mut state = lock(&self.entry.state);
+        let key = (state.node.clone(), problem);
+        if state.counted.contains(&key) {
+            return false;
+        }
+        state.counted.push(key.clone());
+        let mut problems = lock(&self.fleet.problems);
+        let streams = problems.entry(key).or_default();
+        *streams += 1;
+        *streams == 1
+    }
+
     /// Does something with what the client asked for and was told.
     pub fn with<T>(&self, act: impl FnOnce(&mut Subscriptions) -> T) -> T {
         act(&mut lock(&self.entry.state).subscriptions)
@@ -253,6 +269,16 @@ impl Drop for Connection {
         lock(&self.fleet.streams).remove(&self.id);
         let gone = self.entry.gone();
         lock(&self.fleet.gone).add(gone);
+        let counted = std::mem::take(&mut lock(&self.entry.state).counted);
+        let mut problems = lock(&self.fleet.problems);
+        for key in counted {
+            if let Some(streams) = problems.get_mut(&key) {
+                *streams -= 1;
+                if *streams == 0 {
+                    problems.remove(&key);
+                }
+            }
+        }
     }
 }
 

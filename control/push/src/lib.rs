@@ -20,6 +20,7 @@ mod rollout;
 mod service;
 mod source;
 mod subscriptions;
+mod versions;
 mod view;
 
 pub use fleet::{Connection, Fleet, StreamKind, StreamStatus};
@@ -33,4 +34,5 @@ pub use source::Snapshot;
 pub use subscriptions::{
     Answer, MAX_NAMES, MAX_TYPES, Rejection, RequestError, Subscriptions, TypeStatus,
 };
+pub use versions::agree;
 pub use view::{FleetView, NodeFilter, NodeState, NodeView, Refusal, Seen, view};

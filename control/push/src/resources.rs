@@ -22,6 +22,8 @@ pub struct Resource {
     pub version: Arc<str>,
     /// As a field of a response: name, version and body. All streams send these same bytes.
     pub(crate) encoded: Bytes,
+    /// What a client has to know to act by it, if that is more than the first ones knew.
+    requires: Option<Arc<str>>,
 }
 
 impl Resource {
@@ -50,7 +52,16 @@ impl Resource {
             name: name.into(),
             version: version.into(),
             encoded: response.encode_to_vec().into(),
+            requires: None,
         }
+    }
+
+    /// Says what a client has to know to act by it. The message says so too; this is for clients that do not look
+    /// there, which are not sent the snapshot then.
+    #[must_use]
+    pub fn requiring(mut self, feature: Option<&str>) -> Self {
+        self.requires = feature.map(Into::into);
+        self
     }
 }
 
@@ -71,12 +82,20 @@ impl Resource {
 pub struct Resources {
     version: String,
     types: BTreeMap<String, OfType>,
+    /// A resource that requires something, and what.
+    requirement: Option<(Arc<str>, Arc<str>)>,
 }
 
 impl Resources {
     /// The version of the whole: a digest of the names and versions of all resources.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// A resource that not every client can act by, and what it requires.
+    pub fn requirement(&self) -> Option<(&str, &str)> {
+        let (resource, feature) = self.requirement.as_ref()?;
+        Some((resource, feature))
     }
 
     /// All resources of one type, by name.
@@ -150,6 +169,9 @@ impl FromIterator<(String, Resource)> for Resources {
             let of_type = types.entry(type_url).or_default();
             of_type.insert(resource.name.clone(), resource);
         }
+        let all = types.values().flat_map(BTreeMap::values);
+        let mut requiring = all.filter_map(|it| Some((it.name.clone(), it.requires.clone()?)));
+        let requirement = requiring.next();
         let mut summary = Vec::new();
         for (type_url, resources) in &types {
             for (name, resource) in resources {
@@ -166,6 +188,7 @@ impl FromIterator<(String, Resource)> for Resources {
         let types = types.into_iter();
         Self {
             version: digest(&summary),
+            requirement,
             types: types
                 .map(|(type_url, resources)| (type_url, OfType::new(resources)))
                 .collect(),

@@ -8,8 +8,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use gatehold_proto::discovery::aggregated_discovery_service_server::SERVICE_NAME;
-use gatehold_wire::discovery::DeltaDiscoveryRequest;
-use http::header::CONTENT_TYPE;
+use gatehold_wire::discovery::{DeltaDiscoveryRequest, Node};
+use gatehold_wire::setup::{FIRST_PROTOCOL, PROTOCOL, SetupProblem, problems};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tonic::codec::BufferSettings;
@@ -24,6 +25,7 @@ use tracing::{debug, info, warn};
 use crate::body::{Outgoing, StreamBody};
 use crate::rollout::{Gate, Rollouts, Turns};
 use crate::source::{Snapshot, Source};
+use crate::versions::{agree, refuses_by_itself};
 use crate::{Answer, Connection, Fleet, MAX_TYPES, Resources, StreamKind};
 
 const PATH: &str =
@@ -50,6 +52,9 @@ pub trait Observer: Send + Sync + 'static {
     fn acked(&self, type_url: &str, resources: usize, latency: Duration);
     /// Resources were refused.
     fn nacked(&self, type_url: &str, resources: usize);
+    /// Something is wrong with how a filter was set up, told once for each node: a name of
+    /// [`SetupProblem`](gatehold_wire::setup::SetupProblem), or `incompatible_version`, or `other`.
+    fn problem(&self, problem: &'static str);
 }
 
 /// Pushes to filters and to Envoys, delta only.
@@ -106,12 +111,14 @@ impl PushService {
         let peer = peer.map(|address| address.to_string()).unwrap_or_default();
         let (responses, receiver) = mpsc::channel(QUEUE);
         let stream = PushStream {
+            kind,
             connection: self.fleet.connect(kind, peer),
             source,
             observer: self.observer.clone(),
             _connected: self.observer.connected(kind),
             responses,
             node: String::new(),
+            protocol: FIRST_PROTOCOL,
             sent: Vec::new(),
         };
         let decoder = ProstDecoder::new(buffers());
@@ -149,7 +156,12 @@ impl Service<http::Request<tonic::body::Body>> for PushServer {
             return ready(Ok(only_delta()));
         }
         let source = self.0.snapshots.clone();
-        ready(Ok(self.0.open(StreamKind::Policy, request, source)))
+        let mut response = self.0.open(StreamKind::Policy, request, source);
+        // Filters of a later release may ask; control of the first protocol does not say it.
+        response
+            .headers_mut()
+            .insert(PROTOCOL_HEADER, HeaderValue::from(PROTOCOL));
+        ready(Ok(response))
     }
 }
 
@@ -191,7 +203,15 @@ fn only_delta() -> http::Response<tonic::body::Body> {
 /// is never full.
 const QUEUE: usize = MAX_TYPES + 1;
 
+/// Problems of one filter that are looked at.
+const MAX_PROBLEMS: usize = 16;
+/// The name of the problem that a filter has which is refused for its version.
+const INCOMPATIBLE: &str = "incompatible_version";
+/// The header of the answer that says what control speaks.
+const PROTOCOL_HEADER: HeaderName = HeaderName::from_static("x-gatehold-protocol");
+
 struct PushStream<S> {
+    kind: StreamKind,
     connection: Connection,
     source: S,
     observer: Arc<dyn Observer>,
@@ -199,6 +219,8 @@ struct PushStream<S> {
     _connected: Box<dyn Any + Send>,
     responses: mpsc::Sender<Outgoing>,
     node: String,
+    /// What the client speaks.
+    protocol: u32,
     /// Nonces of the responses in flight, at most one for each type, and when they were sent.
     sent: Vec<(String, Instant)>,
 }
@@ -241,10 +263,18 @@ impl<S: Source> PushStream<S> {
     }
 
     async fn send(&mut self, snapshot: &Resources) -> Result<(), Status> {
-        for response in self
+        let due = self
             .connection
-            .with(|subscriptions| subscriptions.due(snapshot))
+            .with(|subscriptions| subscriptions.due(snapshot));
+        if !due.is_empty()
+            && let Some((resource, feature)) = snapshot.requirement()
+            && !refuses_by_itself(self.protocol)
         {
+            return Err(self.incompatible(format!(
+                "`{resource}` requires `{feature}`, which the filter passes over: it is of version 0.1; upgrade the filter"
+            )));
+        }
+        for response in due {
             let (type_url, nonce) = (&response.type_url, &response.nonce);
             let (changed, removed) = (response.changed(), response.removed());
             debug!(node = self.node, type_url, nonce, changed, removed, "push");
@@ -258,6 +288,38 @@ impl<S: Source> PushStream<S> {
         Ok(())
     }
 
+    /// The status with which a filter is refused that control does not work with.
+    fn incompatible(&self, reason: String) -> Status {
+        if self.connection.has_problem(INCOMPATIBLE) {
+            warn!(
+                node = self.node,
+                reason, "a filter of another version is refused"
+            );
+            self.observer.problem(INCOMPATIBLE);
+        }
+        Status::failed_precondition(reason)
+    }
+
+    /// Says what the filter finds wrong with its set-up, once for each node.
+    fn note_problems(&self, node: &Node) {
+        for problem in problems(&node.client_features).take(MAX_PROBLEMS) {
+            let mut names = SetupProblem::ALL.into_iter().map(SetupProblem::name);
+            let known = names.find(|name| *name == problem).unwrap_or("other");
+            if self.connection.has_problem(known) {
+                let problem: String = problem
+                    .chars()
+                    .filter(|c| c.is_ascii_graphic())
+                    .take(64)
+                    .collect();
+                warn!(
+                    node = self.node,
+                    problem, "a filter is not set up right; see docs/troubleshooting.md"
+                );
+                self.observer.problem(known);
+            }
+        }
+    }
+
     fn take(&mut self, request: DeltaDiscoveryRequest) -> Result<(), Status> {
         self.connection.heard();
         if let Some(node) = &request.node {
@@ -266,6 +328,11 @@ impl<S: Source> PushStream<S> {
                 info!(node = self.node, "a filter subscribed");
             }
             self.connection.identify(node);
+            // Envoy says nothing of this where it asks for the filter.
+            if self.kind == StreamKind::Policy {
+                self.protocol = agree(node).map_err(|reason| self.incompatible(reason))?;
+                self.note_problems(node);
+            }
         }
         let type_url = request.type_url.clone();
         let nonce = &request.response_nonce;

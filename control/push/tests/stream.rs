@@ -3,12 +3,14 @@
 
 use std::any::Any;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gatehold_proto::discovery::AggregatedDiscoveryServiceClient;
-use gatehold_push::{Fleet, Observer, PushService, Resources, Snapshot, StreamKind, StreamStatus};
+use gatehold_push::{
+    Fleet, Observer, PushService, Resource, Resources, Snapshot, StreamKind, StreamStatus,
+};
 use gatehold_wire::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Status};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -27,6 +29,7 @@ struct Counter {
     pushed: AtomicUsize,
     acked: AtomicUsize,
     nacked: AtomicUsize,
+    problems: Mutex<Vec<&'static str>>,
 }
 
 impl Observer for Counter {
@@ -41,6 +44,9 @@ impl Observer for Counter {
     }
     fn nacked(&self, _: &str, resources: usize) {
         self.nacked.fetch_add(resources, Ordering::SeqCst);
+    }
+    fn problem(&self, problem: &'static str) {
+        self.problems.lock().expect("unpoisoned").push(problem);
     }
 }
 
@@ -107,6 +113,22 @@ struct Client {
 
 impl Client {
     async fn connect(control: &Control, node: &str, held: &[(&str, &str)]) -> Self {
+        Self::telling(control, node, held, &[]).await
+    }
+
+    /// A client that tells these words of itself.
+    async fn telling(control: &Control, node: &str, held: &[(&str, &str)], words: &[&str]) -> Self {
+        let client = Self::trying(control, node, held, words).await;
+        client.expect("a stream")
+    }
+
+    /// The same, of which control may want nothing.
+    async fn trying(
+        control: &Control,
+        node: &str,
+        held: &[(&str, &str)],
+        words: &[&str],
+    ) -> Result<Self, tonic::Status> {
         let mut client =
             AggregatedDiscoveryServiceClient::connect(format!("http://{}", control.address))
                 .await
@@ -116,6 +138,8 @@ impl Client {
         let hello = DeltaDiscoveryRequest {
             node: Some(Node {
                 id: node.to_owned(),
+                user_agent_version: "9.9.9".to_owned(),
+                client_features: words.iter().map(|&word| word.to_owned()).collect(),
                 ..Default::default()
             }),
             type_url: TYPE.to_owned(),
@@ -129,13 +153,12 @@ impl Client {
         requests.send(hello).await.expect("open");
         let responses = client
             .delta_aggregated_resources(ReceiverStream::new(receiver))
-            .await
-            .expect("a stream")
+            .await?
             .into_inner();
-        Self {
+        Ok(Self {
             requests,
             responses,
-        }
+        })
     }
 
     async fn next(&mut self) -> DeltaDiscoveryResponse {
@@ -295,4 +318,105 @@ async fn a_request_out_of_bounds_is_told_why() {
     let status = end.expect_err("a status");
     assert_eq!(status.code(), tonic::Code::InvalidArgument);
     assert!(status.message().contains("type_url"), "{status}");
+}
+
+/// The status with which control ends the stream of a client that tells these words of itself.
+async fn ended(control: &Control, words: &[&str]) -> tonic::Status {
+    let mut client = match Client::trying(control, "edge", &[], words).await {
+        Ok(client) => client,
+        Err(status) => return status,
+    };
+    loop {
+        let message = timeout(PATIENCE, client.responses.message()).await;
+        match message.expect("in time") {
+            Ok(message) => assert!(message.is_some(), "the stream ended well"),
+            Err(status) => return status,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_filter_of_another_time_is_refused_with_both_versions() {
+    let control = Control::start();
+    control.publish(&[("a", "1")]);
+    let status = ended(&control, &["protocol/9"]).await;
+    assert_eq!(status.code(), tonic::Code::FailedPrecondition);
+    for words in [
+        "filter 9.9.9",
+        "protocol 9",
+        env!("CARGO_PKG_VERSION"),
+        "upgrade control",
+    ] {
+        assert!(status.message().contains(words), "{status:?}");
+    }
+    assert_eq!(
+        *control.counter.problems.lock().expect("unpoisoned"),
+        ["incompatible_version"]
+    );
+    // The ones before and after are let in.
+    for words in [&["protocol/3"][..], &["protocol/1"], &[]] {
+        let mut client = Client::telling(&control, "edge", &[], words).await;
+        assert_eq!(names(&client.next().await), ["a"]);
+    }
+}
+
+#[tokio::test]
+async fn what_requires_more_is_not_sent_to_filters_that_do_not_look() {
+    let control = Control::start();
+    let resource = Resource::new(TYPE, "a", b"1".to_vec()).requiring(Some("teleport"));
+    let resources: Resources = [(TYPE.to_owned(), resource)].into_iter().collect();
+    control.snapshots.send_replace(Some(Arc::new(resources)));
+    let status = ended(&control, &[]).await;
+    assert_eq!(status.code(), tonic::Code::FailedPrecondition);
+    assert!(
+        status.message().contains("`a` requires `teleport`"),
+        "{status:?}"
+    );
+    assert_eq!(control.counter.pushed.load(Ordering::SeqCst), 0);
+    // One that looks refuses by itself.
+    let mut client = Client::telling(&control, "edge", &[], &["protocol/2"]).await;
+    assert_eq!(names(&client.next().await), ["a"]);
+}
+
+#[tokio::test]
+async fn problems_of_a_set_up_count_once_for_each_node() {
+    let control = Control::start();
+    control.publish(&[("a", "1")]);
+    let words = ["protocol/2", "problem/two_copies", "problem/of_the_future"];
+    let mut streams = Vec::new();
+    for node in ["one", "one", "two"] {
+        let mut client = Client::telling(&control, node, &[], &words).await;
+        client.next().await;
+        streams.push(client);
+    }
+    let problems = || control.counter.problems.lock().expect("unpoisoned").clone();
+    assert_eq!(problems(), ["two_copies", "other", "two_copies", "other"]);
+    // A problem that is seen later is told on the stream that is open.
+    let client = streams.last_mut().expect("three");
+    let later = DeltaDiscoveryRequest {
+        node: Some(Node {
+            id: "two".to_owned(),
+            client_features: vec![
+                "protocol/2".to_owned(),
+                "problem/headers_not_held".to_owned(),
+            ],
+            ..Node::default()
+        }),
+        type_url: TYPE.to_owned(),
+        ..DeltaDiscoveryRequest::default()
+    };
+    client.requests.send(later).await.expect("open");
+    let told = async {
+        while problems().len() < 5 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, told).await.expect("in time");
+    assert_eq!(problems().last(), Some(&"headers_not_held"));
+    // Nodes that have gone and come back with it count again.
+    drop(streams);
+    control.until(<[_]>::is_empty).await;
+    let mut client = Client::telling(&control, "one", &[], &words).await;
+    client.next().await;
+    assert_eq!(problems().len(), 7);
 }

@@ -94,6 +94,7 @@ unsafe extern "C" {
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_get_status(code: *mut u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_done() -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
@@ -318,6 +319,22 @@ impl Host for Abi {
         check("set_property", status)
     }
 
+    fn property(&self, path: &[&str]) -> Result<Vec<u8>, HostError> {
+        let path = path.join("\0");
+        let (mut data, mut size) = (null_mut(), 0);
+        // SAFETY: the path is only read during the call and both out-pointers are valid for it.
+        let status = unsafe { proxy_get_property(path.as_ptr(), path.len(), &mut data, &mut size) };
+        match status {
+            NOT_FOUND => Ok(Vec::new()),
+            // SAFETY: on `Ok` the host has allocated and filled the buffer for us.
+            OK => Ok(unsafe { take(data, size) }),
+            status => Err(HostError::Status {
+                call: "get_property",
+                status,
+            }),
+        }
+    }
+
     fn count(&self, metric: u32, by: u64) {
         let by = i64::try_from(by).unwrap_or(i64::MAX);
         // SAFETY: no pointers are passed. A counter that the host does not know is not worth a refusal.
@@ -336,22 +353,6 @@ impl RootHost for Abi {
             BUFFER_PLUGIN_CONFIGURATION,
             usize::MAX >> 1,
         )
-    }
-
-    fn property(&self, path: &[&str]) -> Result<Vec<u8>, HostError> {
-        let path = path.join("\0");
-        let (mut data, mut size) = (null_mut(), 0);
-        // SAFETY: the path is only read during the call and both out-pointers are valid for it.
-        let status = unsafe { proxy_get_property(path.as_ptr(), path.len(), &mut data, &mut size) };
-        match status {
-            NOT_FOUND => Ok(Vec::new()),
-            // SAFETY: on `Ok` the host has allocated and filled the buffer for us.
-            OK => Ok(unsafe { take(data, size) }),
-            status => Err(HostError::Status {
-                call: "get_property",
-                status,
-            }),
-        }
     }
 
     fn set_tick(&self, milliseconds: u32) -> Result<(), HostError> {
@@ -396,6 +397,15 @@ impl RootHost for Abi {
 
     fn message(&self, size: usize) -> Result<Vec<u8>, HostError> {
         take_buffer("get_grpc_message", BUFFER_GRPC_MESSAGE, size)
+    }
+
+    fn status_message(&self) -> Result<Vec<u8>, HostError> {
+        let (mut code, mut data, mut size) = (0, null_mut(), 0);
+        // SAFETY: all out-pointers are valid for the call.
+        let status = unsafe { proxy_get_status(&mut code, &mut data, &mut size) };
+        check("get_status", status)?;
+        // SAFETY: on `Ok` the host has allocated and filled the buffer for us.
+        Ok(unsafe { take(data, size) })
     }
 
     fn enter(&self, context: u32) -> Result<(), HostError> {

@@ -96,6 +96,9 @@ pub trait Host {
     fn set_shared(&self, key: &str, value: &[u8]) -> Result<(), HostError>;
     /// Publishes a value in the filter state of the exchange, for the access log.
     fn publish(&self, key: &str, value: &[u8]) -> Result<(), HostError>;
+    /// A property of the host, or what was published in the filter state of the exchange, by whichever filter of
+    /// this kind; empty when there is none.
+    fn property(&self, path: &[&str]) -> Result<Vec<u8>, HostError>;
     /// Adds to a counter, by the id that [`RootHost::define_counter`] gave.
     fn count(&self, metric: u32, by: u64);
     /// Writes a line to the host's log.
@@ -128,8 +131,6 @@ pub fn whole_body(
 pub trait RootHost: Host {
     /// The plugin's configuration.
     fn configuration(&self) -> Result<Vec<u8>, HostError>;
-    /// A property of the host, empty when it has none.
-    fn property(&self, path: &[&str]) -> Result<Vec<u8>, HostError>;
     /// Asks for a tick every so many milliseconds.
     fn set_tick(&self, milliseconds: u32) -> Result<(), HostError>;
     /// Defines a counter and gives its id.
@@ -146,6 +147,8 @@ pub trait RootHost: Host {
     fn cancel(&self, stream: u32) -> Result<(), HostError>;
     /// The message that the current callback brought.
     fn message(&self, size: usize) -> Result<Vec<u8>, HostError>;
+    /// What the other side said, beside a number, when it closed the stream that the current callback is about.
+    fn status_message(&self) -> Result<Vec<u8>, HostError>;
     /// Has the calls that follow in this event be about another context, by its number.
     fn enter(&self, context: u32) -> Result<(), HostError>;
     /// Tells the host that a root whose end was put off may go.

@@ -5,7 +5,7 @@
 //! run natively; `abi` and `plugin` tie them to Envoy.
 //!
 //! The verdict is published for the access log as filter state: `%FILTER_STATE(wasm.gatehold.effect:PLAIN)%`,
-//! and likewise `gatehold.reason`, `gatehold.rule`, `gatehold.user`, `gatehold.tool`.
+//! (`pending` where headers went ahead and the body never came) and likewise `gatehold.reason`, `gatehold.rule`, `gatehold.user`, `gatehold.tool`.
 
 #[cfg(not(test))]
 mod abi;
@@ -29,6 +29,7 @@ pub mod random;
 pub mod record;
 pub mod root;
 pub mod server;
+pub mod setup;
 pub mod snapshot;
 pub mod store;
 #[cfg(test)]

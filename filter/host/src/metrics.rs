@@ -3,6 +3,8 @@
 //! Envoy shows them as `wasmcustom.<name>`; the label stands in the name, behind a dot, and is cut out by
 //! the tag rules of the bootstrap.
 
+use gatehold_wire::setup::SetupProblem;
+
 use crate::detection::Observed;
 use crate::host::{Host, HostError, RootHost};
 
@@ -38,6 +40,8 @@ pub enum Refused {
     Upstream,
     /// The audit queue is full.
     AuditFull,
+    /// The filter is not set up right.
+    Setup,
     /// The filter itself failed.
     Internal,
 }
@@ -48,7 +52,7 @@ impl Refused {
         Self::ALL.get(self as usize).map_or("", |(_, name)| name)
     }
 
-    const ALL: [(Self, &'static str); 15] = [
+    const ALL: [(Self, &'static str); 16] = [
         (Self::Unmatched, "unmatched"),
         (Self::NotReady, "not_ready"),
         (Self::Origin, "origin"),
@@ -63,6 +67,7 @@ impl Refused {
         (Self::Approval, "approval"),
         (Self::Upstream, "upstream"),
         (Self::AuditFull, "audit_full"),
+        (Self::Setup, "setup"),
         (Self::Internal, "internal"),
     ];
 }
@@ -155,7 +160,9 @@ impl Counter {
 pub struct Metrics {
     counters: Vec<(Counter, u32)>,
     refusals: Vec<(Refused, u32)>,
+    problems: Vec<u32>,
     servers: u32,
+    contact: u32,
 }
 
 impl Metrics {
@@ -172,7 +179,12 @@ impl Metrics {
             let name = format!("gatehold_refusals.reason={name}");
             metrics.refusals.push((reason, host.define_counter(&name)?));
         }
+        for problem in SetupProblem::ALL {
+            let name = format!("gatehold_problems.problem={}", problem.name());
+            metrics.problems.push(host.define_counter(&name)?);
+        }
         metrics.servers = host.define_gauge("gatehold_servers")?;
+        metrics.contact = host.define_gauge("gatehold_control_contact_seconds")?;
         Ok(metrics)
     }
 
@@ -211,6 +223,18 @@ impl Metrics {
         if let Some((_, id)) = self.refusals.get(reason as usize) {
             host.count(*id, 1);
         }
+    }
+
+    /// Counts a problem of the set-up.
+    pub fn problem(&self, host: &dyn Host, problem: SetupProblem) {
+        if let Some(id) = self.problems.get(problem as usize) {
+            host.count(*id, 1);
+        }
+    }
+
+    /// Says when a worker was last in contact with control, in nanoseconds since the Unix epoch; the gauge has seconds.
+    pub fn contact(&self, host: &dyn RootHost, now: u64) {
+        host.gauge(self.contact, now / 1_000_000_000);
     }
 
     /// Says how many servers are in force.

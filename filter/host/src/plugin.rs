@@ -69,6 +69,10 @@ fn trap_when_asked() {
 }
 
 impl Context for RootPlugin {
+    fn on_grpc_stream_initial_metadata(&mut self, stream: u32, _count: u32) {
+        self.root.opened(stream);
+    }
+
     fn on_grpc_stream_message(&mut self, stream: u32, size: usize) {
         self.root.message(&Abi, stream, size);
     }

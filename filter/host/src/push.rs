@@ -125,13 +125,15 @@ enum ServersKnown {
 
 impl PushClient {
     /// A client that holds nothing yet.
-    pub fn new(node_id: String, node_cluster: String) -> Self {
+    ///
+    /// `features` are the words by which the filter tells control what it is.
+    pub fn new(node_id: String, node_cluster: String, features: Vec<String>) -> Self {
         let node = Node {
             id: node_id,
             cluster: node_cluster,
             user_agent_name: "gatehold".to_owned(),
             user_agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            client_features: Vec::new(),
+            client_features: features,
         };
         Self {
             node,
@@ -192,6 +194,18 @@ impl PushClient {
                 .encode_to_vec()
             })
             .collect()
+    }
+
+    /// Has control be told these words too, with every subscription from now on; gives the encoded request that
+    /// tells it at once on a stream that is open.
+    pub fn tell(&mut self, words: Vec<String>) -> Vec<u8> {
+        self.node.client_features.extend(words);
+        DeltaDiscoveryRequest {
+            node: Some(self.node.clone()),
+            type_url: SERVER_TYPE_URL.to_owned(),
+            ..DeltaDiscoveryRequest::default()
+        }
+        .encode_to_vec()
     }
 
     /// Takes a response.

@@ -4,7 +4,7 @@ use crate::testing;
 use gatehold_wire::Any;
 
 fn client() -> PushClient {
-    PushClient::new("node".into(), "cluster".into())
+    PushClient::new("node".into(), "cluster".into(), vec!["protocol/2".into()])
 }
 
 fn server(name: &str, path: &str, version: &str) -> Resource {

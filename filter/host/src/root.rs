@@ -11,8 +11,11 @@ use crate::config::{Audit, Config};
 use crate::host::{HostError, Level, RootHost};
 use crate::metrics::{Counter, Metrics};
 use crate::push::{Change, PushClient};
+use crate::setup::Setup;
 use crate::store;
 use crate::worker::Worker;
+
+use contact::Contact;
 
 /// Milliseconds between ticks: streams are opened, events leave.
 const TICK: u32 = 100;
@@ -37,6 +40,7 @@ struct Configured {
     worker: Rc<Worker>,
     push: PushClient,
     push_stream: Link,
+    contact: Contact,
     audit_stream: Link,
     /// Opened when the first request waits.
     hold_stream: Link,
@@ -105,6 +109,15 @@ impl Root {
         }
     }
 
+    /// The other side has taken a stream.
+    pub fn opened(&mut self, stream: u32) {
+        if let Some(configured) = &mut self.configured
+            && configured.push_stream.is(stream)
+        {
+            configured.contact.taken();
+        }
+    }
+
     /// A message came on a stream.
     pub fn message(&mut self, host: &dyn RootHost, stream: u32, size: usize) {
         if let Some(configured) = &mut self.configured {
@@ -139,14 +152,18 @@ impl Configured {
         let config = Config::parse(&json).map_err(|error| error.to_string())?;
         let metrics = Metrics::define(host).map_err(|error| error.to_string())?;
         let node = node(host, "id");
-        let mut push = PushClient::new(node.clone(), self::node(host, "cluster"));
-        let worker = Rc::new(Worker::new(config, metrics, node));
+        let headers = config.hold_headers;
+        let setup = Setup::new(host, &metrics, headers);
+        let worker = Rc::new(Worker::new(config, metrics, setup, node.clone()));
+        let words = worker.setup.words(headers, worker.audit.borrow().sender());
+        let mut push = PushClient::new(node, self::node(host, "cluster"), words);
         restore(host, &worker, &mut push);
         host.set_tick(TICK).map_err(|error| error.to_string())?;
         Ok(Self {
             worker,
             push,
             push_stream: Link::new(),
+            contact: Contact::new(host.now().unwrap_or_default()),
             audit_stream: Link::new(),
             hold_stream: Link::new(),
             context,
@@ -166,6 +183,7 @@ impl Configured {
             self.flush(host, now);
         }
         self.hold(host, now);
+        self.look_around(host, now);
         if let Life::Draining(left) = self.life {
             let idle = self.worker.open.get() == 0 && self.worker.audit.borrow().is_settled();
             match left.checked_sub(1) {
@@ -192,6 +210,7 @@ impl Configured {
         };
         if self.push_stream.is(stream) {
             self.push_stream.backoff.succeed();
+            self.heard(host);
             self.pushed(host, stream, &message);
         } else if self.hold_stream.is(stream) {
             self.hold_stream.backoff.succeed();
@@ -224,8 +243,11 @@ impl Configured {
         if self.hold_stream.is(stream) {
             self.hold_closed();
         }
+        if self.push_stream.is(stream) {
+            self.push_stream.fail(now, random);
+            self.push_ended(host, now, status);
+        }
         for (link, name) in [
-            (&mut self.push_stream, "push"),
             (&mut self.audit_stream, "audit"),
             (&mut self.hold_stream, "hold"),
         ] {
@@ -334,6 +356,14 @@ impl Configured {
         }
     }
 
+    /// Has host calls be about the root again, after they were about a request.
+    fn come_back(&self, host: &dyn RootHost) {
+        if let Err(error) = host.enter(self.context) {
+            let line = format!("gatehold: cannot come back from a request: {error}");
+            host.log(Level::Error, &line);
+        }
+    }
+
     fn drop_stream(&mut self, host: &dyn RootHost, stream: u32) {
         let now = host.now().unwrap_or_default();
         let _ = host.cancel(stream);
@@ -437,7 +467,9 @@ impl Link {
     }
 }
 
+mod contact;
 mod hold;
+mod setup;
 
 #[cfg(test)]
 #[path = "root_tests.rs"]

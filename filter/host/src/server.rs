@@ -11,6 +11,9 @@ use crate::paths;
 /// Where the metadata of protected resources lives (RFC 9728, section 3).
 pub const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
+/// What a server may require of filters; see `requires` of the message.
+const KNOWN: [&str; 0] = [];
+
 /// Bounds for what one exchange may bring, defaults filled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -94,6 +97,9 @@ pub enum ServerError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// Another version of the filter is needed, which knows what this one would pass over.
+    #[error("requires `{0}`, which filter {version} does not know; upgrade the filter", version = env!("CARGO_PKG_VERSION"))]
+    Requires(String),
     /// The rules cannot be read.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -108,6 +114,13 @@ impl Server {
     /// # Errors
     /// When a field is missing or a rule cannot be used; nothing is used of it then.
     pub fn new(server: push::Server, version: String) -> Result<Self, ServerError> {
+        if let Some(unknown) = server
+            .requires
+            .iter()
+            .find(|it| !KNOWN.contains(&it.as_str()))
+        {
+            return Err(ServerError::Requires(unknown.clone()));
+        }
         let policy = ServerPolicy::new(policy_from_wire(&server)?)?;
         let resource = Resource::parse(&server.resource).ok_or(ServerError::Field {
             field: "resource",

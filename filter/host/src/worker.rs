@@ -16,6 +16,7 @@ use crate::hold::{Holds, KnownTools};
 use crate::host::Host;
 use crate::metrics::{Counter, Metrics};
 use crate::random::Random;
+use crate::setup::Setup;
 use crate::snapshot::Snapshot;
 
 /// Tokens that one worker remembers.
@@ -40,6 +41,8 @@ pub struct Worker {
     pub tools: RefCell<KnownTools>,
     /// What detection saw in definitions.
     pub verdicts: RefCell<Verdicts>,
+    /// What is known of how the filter was set up.
+    pub setup: Setup,
     /// Counters.
     pub metrics: Metrics,
     /// Identifiers.
@@ -61,7 +64,7 @@ pub enum Slot {
 
 impl Worker {
     /// State of a new root. `node` is Envoy's node id.
-    pub fn new(config: Config, metrics: Metrics, node: String) -> Self {
+    pub fn new(config: Config, metrics: Metrics, setup: Setup, node: String) -> Self {
         let random = Random::new();
         let audit = AuditQueue::new(random.id(), node, Bounds::default());
         Self {
@@ -72,6 +75,7 @@ impl Worker {
             holds: RefCell::default(),
             tools: RefCell::new(KnownTools::new(random.pair())),
             verdicts: RefCell::new(Verdicts::new(random.pair())),
+            setup,
             metrics,
             random,
             open: Cell::new(0),

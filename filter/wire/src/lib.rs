@@ -10,6 +10,7 @@ mod expr;
 mod issuer;
 mod names;
 mod policy;
+pub mod setup;
 
 pub use error::{Problem, WireError};
 pub use event::{EventRef, append_request};

@@ -30,6 +30,7 @@ async fn check(from_control: Option<(&str, &str)>) {
         wasm: &tools.wasm,
         filter_config: None,
         from_control,
+        edits: &[],
     };
     let file = std::fs::read_to_string(tools.root.join(bootstrap.file())).unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -78,6 +78,9 @@ pub struct Bootstrap<'a> {
     pub filter_config: Option<&'a str>,
     /// Node id and cluster of an Envoy that gets its filter from control, where `wasm` and `filter_config` mean nothing.
     pub from_control: Option<(&'a str, &'a str)>,
+    /// What else is to be different, for tests of set-ups that are wrong: text that stands in the file once, and what
+    /// stands there instead, with `@wasm@` for the filter's file.
+    pub edits: &'a [(String, String)],
 }
 
 impl Bootstrap<'_> {
@@ -176,6 +179,10 @@ impl Bootstrap<'_> {
                 &format!("value: '{{{old}"),
                 &format!("value: '{}'", config.replace('\'', "''")),
             )?;
+        }
+        for (old, new) in self.edits {
+            let new = new.replace("@wasm@", &self.wasm.display().to_string());
+            put(&mut text, old, &new)?;
         }
         Ok(text)
     }
@@ -288,12 +295,14 @@ mod tests {
             wasm: Path::new("/x/y.wasm"),
             filter_config: Some(r#"{"control_cluster":"it's"}"#),
             from_control: None,
+            edits: &[("FAIL_RELOAD".to_owned(), "FAIL_CLOSED # @wasm@".to_owned())],
         };
         let text = bootstrap.render(file).unwrap();
         for expected in [
             "admin:\n  address: { socket_address: { address: 127.0.0.1, port_value: 10000 } }",
             "- name: mcp\n      address: { socket_address: { address: 127.0.0.1, port_value: 9901 } }",
             "filename: /x/y.wasm",
+            "failure_policy: FAIL_CLOSED # /x/y.wasm",
             "value: \"Bearer a.b.c\" }",
             r#"value: '{"control_cluster":"it''s"}'"#,
         ] {

@@ -49,6 +49,10 @@ pub struct Builder {
     workers: u32,
     filter_config: Option<String>,
     trapping: bool,
+    wasm: Option<PathBuf>,
+    control_program: Option<PathBuf>,
+    control_at: Option<u16>,
+    edits: Vec<(String, String)>,
     documents: Vec<(String, String)>,
     folders: Vec<PathBuf>,
     fixed_ports: bool,
@@ -122,6 +126,35 @@ impl Builder {
         self
     }
 
+    /// Loads this filter instead of the one that was built.
+    #[must_use]
+    pub fn wasm(mut self, file: impl Into<PathBuf>) -> Self {
+        self.wasm = Some(file.into());
+        self
+    }
+
+    /// Starts this control instead of the one that was built.
+    #[must_use]
+    pub fn control_program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.control_program = Some(program.into());
+        self
+    }
+
+    /// Has Envoy look for control's gRPC at this port of this machine, whatever control has. Nothing is waited for.
+    #[must_use]
+    pub fn control_at(mut self, port: u16) -> Self {
+        self.control_at = Some(port);
+        self.wait = false;
+        self
+    }
+
+    /// Changes Envoy's bootstrap: text that stands there once, and what is to stand there. For set-ups that are wrong.
+    #[must_use]
+    pub fn edit(mut self, old: &str, new: &str) -> Self {
+        self.edits.push((old.to_owned(), new.to_owned()));
+        self
+    }
+
     /// Adds a file of documents; see [`Documents::write`] for what may stand in it.
     #[must_use]
     pub fn document(mut self, name: &str, text: &str) -> Self {
@@ -163,7 +196,13 @@ impl Builder {
     /// # Errors
     /// When a program is missing, ends early, or is not ready in time; with the end of its log.
     pub async fn start(self) -> Result<Harness, HarnessError> {
-        let tools = Tools::find()?;
+        let mut tools = Tools::find()?;
+        if let Some(wasm) = self.wasm {
+            tools.wasm = wasm;
+        }
+        if let Some(program) = self.control_program {
+            tools.gatehold = program;
+        }
         let folder =
             TempDir::with_prefix("gatehold-").map_err(HarnessError::io("create a folder"))?;
         let path = folder.path().to_path_buf();
@@ -247,7 +286,7 @@ impl Builder {
         let bootstrap = Bootstrap {
             gateway,
             admin: fixed(defaults::ADMIN),
-            control: control.grpc_port(),
+            control: self.control_at.unwrap_or_else(|| control.grpc_port()),
             certificates: certificates.as_ref(),
             crm: match self.upstream {
                 Upstream::At(port) => port,
@@ -265,6 +304,7 @@ impl Builder {
             },
             filter_config: self.filter_config.as_deref(),
             from_control: None,
+            edits: &self.edits,
         };
         let envoy =
             Envoy::start_in(self.place.as_ref(), &tools, &path, &bootstrap, self.workers).await?;
@@ -332,6 +372,10 @@ impl Harness {
             workers: 2,
             filter_config: None,
             trapping: false,
+            wasm: None,
+            control_program: None,
+            control_at: None,
+            edits: Vec::new(),
             documents: Vec::new(),
             folders: Vec::new(),
             fixed_ports: false,

@@ -31,6 +31,7 @@ unsafe extern "C" {
     fn proxy_on_response_headers(context: u32, count: usize, end: bool) -> u32;
     fn proxy_on_response_body(context: u32, size: usize, end: bool) -> u32;
     fn proxy_on_response_trailers(context: u32, count: usize) -> u32;
+    fn proxy_on_grpc_receive_initial_metadata(context: u32, token: u32, count: u32);
     fn proxy_on_grpc_receive(context: u32, token: u32, size: usize);
     fn proxy_on_grpc_close(context: u32, token: u32, status: u32);
 }
@@ -52,6 +53,7 @@ pub(crate) enum Callback {
     ResponseHeaders { count: usize, end: bool },
     ResponseBody { size: usize, end: bool },
     ResponseTrailers { count: usize },
+    Opened { token: u32 },
     Receive { token: u32, size: usize },
     Close { token: u32, status: u32 },
 }
@@ -87,6 +89,7 @@ fn enter_filter(context: u32, callback: Callback) -> u32 {
             }
             C::ResponseBody { size, end } => return proxy_on_response_body(context, size, end),
             C::ResponseTrailers { count } => return proxy_on_response_trailers(context, count),
+            C::Opened { token } => proxy_on_grpc_receive_initial_metadata(context, token, 0),
             C::Receive { token, size } => proxy_on_grpc_receive(context, token, size),
             C::Close { token, status } => proxy_on_grpc_close(context, token, status),
         }
@@ -310,8 +313,16 @@ host_calls! {
     proxy_grpc_close(token: u32) {
         status(call("grpc_close", |world| world.end_stream(token)))
     }
-    proxy_get_status(code: *mut u32, _data: *mut *mut u8, _size: *mut usize) {
-        put(call("get_status", |world| Ok(world.grpc_status)), code)
+    proxy_get_status(code: *mut u32, data: *mut *mut u8, size: *mut usize) {
+        match call("get_status", |world| {
+            Ok((world.grpc_status, world.grpc_message.clone().into_bytes()))
+        }) {
+            Err(error) => error as u32,
+            Ok((status, message)) => {
+                put(Ok(status), code);
+                give(Ok(message), data, size)
+            }
+        }
     }
     proxy_set_effective_context(context: u32) {
         status(call("set_effective_context", |world| world.set_effective_context(context)))

@@ -200,6 +200,13 @@ impl Sim {
         close(token, status);
     }
 
+    /// The same, with words for it.
+    pub fn close_saying(&self, token: u32, status: u32, message: &str) {
+        with(|world| message.clone_into(&mut world.grpc_message));
+        close(token, status);
+        with(|world| world.grpc_message.clear());
+    }
+
     /// Pushes on all open streams; gives what the filter answered, subscriptions left out.
     pub fn push(&self, push: &Push) -> Vec<Reply> {
         let mut replies = Vec::new();
@@ -248,6 +255,14 @@ impl Sim {
 }
 
 /// Tells the filter that a stream is closed.
+/// The other side has taken a stream, if it is still there.
+pub(crate) fn take(token: u32) {
+    let stream = with(|world| world.streams.get(&token).cloned());
+    if let Some(stream) = stream.filter(|stream| stream.open) {
+        callback(stream.root, Callback::Opened { token });
+    }
+}
+
 pub(crate) fn close(token: u32, status: u32) {
     let root = with(|world| {
         let stream = world.streams.get_mut(&token).expect("the stream is known");

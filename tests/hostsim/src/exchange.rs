@@ -44,6 +44,16 @@ impl<'a> Exchange<'a> {
         self
     }
 
+    /// Another filter of the same kind, ahead of this one, has published a value.
+    pub fn published(&mut self, key: &str, value: &str) -> &mut Self {
+        let id = self.id;
+        with(|world| {
+            let http = world.http.get_mut(&id).expect("the stream is there");
+            http.filter_state.insert(key.to_owned(), value.to_owned());
+        });
+        self
+    }
+
     /// Request headers; `end` when nothing follows.
     pub fn headers(&mut self, headers: &[(&str, &str)], end: bool) -> &mut Self {
         self.begin(Side::Request, pairs::pairs(headers), end);

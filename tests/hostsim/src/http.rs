@@ -83,6 +83,8 @@ pub(crate) struct Half {
     buffer_open: bool,
     /// The next piece joins what is buffered.
     buffering: bool,
+    /// Bytes of the body that have come, whether or not the filter was told.
+    received: usize,
     /// The last of it has come.
     complete: bool,
     /// What went on.
@@ -99,6 +101,13 @@ impl Half {
         self.complete = true;
     }
 
+    /// What has come in bytes, with the headers as they are now.
+    pub(crate) fn total_size(&self) -> usize {
+        let headers = self.headers.iter();
+        let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
+        headers + self.received
+    }
+
     pub(crate) fn begin(&mut self, headers: Pairs) {
         self.started = true;
         self.headers = headers;
@@ -107,6 +116,7 @@ impl Half {
 
     /// A piece of the body; gives the size that the filter is told.
     pub(crate) fn piece(&mut self, piece: &[u8]) -> usize {
+        self.received += piece.len();
         if !self.buffering {
             self.buffer.clear();
         }
@@ -180,6 +190,7 @@ impl Half {
 
     /// What is held back, to look at.
     pub(crate) fn queue(&mut self, piece: &[u8]) {
+        self.received += piece.len();
         self.buffer.extend_from_slice(piece);
     }
 }

@@ -32,9 +32,17 @@ pub struct Builder {
     control: Control,
     faults: Vec<Fault>,
     hold_headers: bool,
+    properties: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Builder {
+    /// A property of the host, by its path.
+    pub fn property(mut self, path: &[&str], value: &[u8]) -> Self {
+        let path = path.join("\0").into_bytes();
+        self.properties.push((path, value.to_vec()));
+        self
+    }
+
     /// How control can be reached at first.
     pub fn control(mut self, control: Control) -> Self {
         self.control = control;
@@ -59,6 +67,7 @@ impl Builder {
             world.reset(fixture::NOW * 1000 * MILLISECOND);
             world.control = self.control;
             world.faults = self.faults;
+            world.properties.extend(self.properties);
         });
         initialize();
         let sim = Sim {
@@ -77,6 +86,7 @@ impl Sim {
             control: Control::Up,
             faults: Vec::new(),
             hold_headers: true,
+            properties: Vec::new(),
         }
     }
 
@@ -295,6 +305,9 @@ pub(crate) fn callback(context: u32, event: Callback) -> u32 {
     let answer = enter(context, event);
     DEPTH.set(DEPTH.get() - 1);
     with(|world| world.active = outer);
+    for token in with(|world| std::mem::take(&mut world.opening)) {
+        crate::control::take(token);
+    }
     for token in with(|world| std::mem::take(&mut world.closing)) {
         crate::control::close(token, 14);
     }

@@ -50,6 +50,8 @@ pub enum Control {
     Up,
     /// Streams open and close at once, with status 14 (unavailable).
     Down,
+    /// Streams open, and nothing comes of it.
+    Mute,
     /// The cluster does not exist: streams cannot be opened.
     Missing,
 }
@@ -94,9 +96,12 @@ pub(crate) struct World {
     pub(crate) control: Control,
     /// Streams that are to be closed when the callback is over.
     pub(crate) closing: Vec<u32>,
+    /// Streams that the other side is to take when the callback is over.
+    pub(crate) opening: Vec<u32>,
     /// The gRPC message of the callback that runs.
     pub(crate) message: Option<Vec<u8>>,
     pub(crate) grpc_status: u32,
+    pub(crate) grpc_message: String,
     pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) shared: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
     pub(crate) metrics: Vec<Metric>,
@@ -303,6 +308,16 @@ impl World {
     }
 
     pub(crate) fn property(&mut self, path: &[u8]) -> Result<Vec<u8>, Status> {
+        // What is about a stream can be asked for only while one is spoken of.
+        if let Ok(exchange) = self.exchange() {
+            if path == b"request\0total_size" {
+                let total = exchange.side(Side::Request).total_size() as u64;
+                return Ok(total.to_le_bytes().to_vec());
+            }
+            if let Some(value) = exchange.filter_state.get(&text(path)) {
+                return Ok(value.clone().into_bytes());
+            }
+        }
         self.properties.get(path).cloned().ok_or(Status::NotFound)
     }
 
@@ -383,8 +398,14 @@ impl World {
             sent: Vec::new(),
         };
         self.streams.insert(token, stream);
-        if self.control == Control::Down {
-            self.closing.push(token);
+        match self.control {
+            // Of a stream that fails the host says too that it was taken.
+            Control::Down => {
+                self.opening.push(token);
+                self.closing.push(token);
+            }
+            Control::Up => self.opening.push(token),
+            Control::Mute | Control::Missing => {}
         }
         Ok(token)
     }

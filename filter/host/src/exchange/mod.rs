@@ -35,12 +35,14 @@ use std::rc::Rc;
 
 use gatehold_mcp::sse::Framer;
 use gatehold_mcp::{Limits, Outcome};
+use gatehold_wire::setup::SetupProblem;
 
 use crate::caller::Caller;
 use crate::hold::{Place, Progress};
 use crate::host::{Direction, Flow, HeaderPairs, Host, Level};
 use crate::metrics::{Counter, Refused};
 use crate::record::{Draft, Ending};
+use crate::setup::{HEADERS_NOT_HELD, body_came};
 use crate::snapshot::{Endpoint, Snapshot};
 use crate::worker::Worker;
 
@@ -55,6 +57,8 @@ use polling::Polling;
 use response::Status;
 use session::Session;
 
+/// Where the verdict is published.
+const EFFECT: &str = "gatehold.effect";
 /// Longest value that goes to the access log.
 const MAX_PUBLISHED: usize = 256;
 
@@ -185,10 +189,16 @@ impl Exchange {
         };
         let begun = request::begin(&worker, self.snapshot.as_deref(), host);
         self.shadow = request::is_shadow(&begun);
+        if self.shadow {
+            request::is_behind_a_copy(&worker, host);
+        }
         let onlooker = Onlooker { host, copy: &[] };
         let host = if self.shadow { &onlooker } else { host };
         let flow = match begun {
-            Err(refused) => self.refuse(host, refused.draft.map(|draft| *draft), refused.refusal),
+            Err(refused) => {
+                let refusal = request::behind_a_copy(&worker, host, refused.refusal);
+                self.refuse(host, refused.draft.map(|draft| *draft), refusal)
+            }
             Ok(request::Begun::Ignored) => {
                 self.state = State::Ignored;
                 Flow::Continue
@@ -202,10 +212,42 @@ impl Exchange {
             }
             Ok(request::Begun::Receiving(receiving)) => {
                 self.state = State::Receiving(receiving);
-                request::headers_flow(&worker)
+                match self.shadow {
+                    true => Flow::Continue,
+                    false => request::headers_flow(&worker, host, &self.place),
+                }
             }
         };
         if self.shadow { Flow::Continue } else { flow }
+    }
+
+    /// Whether the headers are held and nothing of the body has come.
+    pub fn is_bodyless(&self) -> bool {
+        matches!(&self.state, State::Receiving(receiving) if receiving.size == 0)
+    }
+
+    /// Nothing of the body has come for long: refuses when it has come to Envoy, which then keeps it to itself.
+    #[cold]
+    #[inline(never)]
+    pub fn bodyless(&mut self, host: &dyn Host) {
+        let Some(worker) = self.worker.clone() else {
+            return;
+        };
+        // What cannot be known is left to the time limits of Envoy.
+        if self.shadow || !self.is_bodyless() || !body_came(host).unwrap_or(false) {
+            return;
+        }
+        if let State::Receiving(receiving) = std::mem::take(&mut self.state) {
+            let problem = SetupProblem::HeadersNotHeld;
+            worker
+                .setup
+                .notice(host, &worker.metrics, problem, HEADERS_NOT_HELD);
+            self.refuse(
+                host,
+                Some(receiving.draft),
+                Refusal::setup(HEADERS_NOT_HELD),
+            );
+        }
     }
 
     /// A piece of the request body; `size` counts all that is held.
@@ -394,7 +436,7 @@ impl Exchange {
             // Its event is recorded.
             None if self.shadow => {}
             None => {
-                let _ = host.publish("gatehold.effect", b"deny");
+                let _ = host.publish(EFFECT, b"deny");
                 let _ = host.publish("gatehold.reason", reason.as_bytes());
             }
         }

@@ -78,6 +78,10 @@ impl Host for Onlooker<'_> {
         self.host.publish(key, value)
     }
 
+    fn property(&self, path: &[&str]) -> Result<Vec<u8>, HostError> {
+        self.host.property(path)
+    }
+
     fn count(&self, metric: u32, by: u64) {
         self.host.count(metric, by);
     }

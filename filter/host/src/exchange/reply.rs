@@ -255,6 +255,11 @@ impl Refusal {
         self
     }
 
+    /// The filter is not set up right (500).
+    pub(crate) fn setup(reason: &str) -> Self {
+        Self::error(Refused::Setup, 500, code::INTERNAL_ERROR, reason, None)
+    }
+
     /// The filter failed (500).
     pub(crate) fn internal() -> Self {
         Self::error(

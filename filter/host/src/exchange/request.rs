@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use gatehold_mcp::{Era, RequestHeaders, protocol_of_headers, same_header, trace_id};
+use gatehold_wire::setup::SetupProblem;
 
 use crate::caller::Caller;
 use crate::config::{HoldHeaders, Unmatched};
@@ -10,10 +11,12 @@ use crate::exchange::caller::{NO_KEYS, authenticate};
 use crate::exchange::onlooker::Onlooker;
 use crate::exchange::reply::{self, Refusal};
 use crate::exchange::session::Session;
-use crate::exchange::{NO_POLICY, Receiving, Verb, session, task};
+use crate::exchange::{EFFECT, NO_POLICY, Receiving, Verb, session, task};
+use crate::hold::Place;
 use crate::host::{Direction, Flow, HeaderPairs, Host, HostError, LocalReply};
 use crate::paths;
 use crate::record::Draft;
+use crate::setup::TWO_COPIES;
 use crate::snapshot::{Endpoint, Match, Snapshot};
 use crate::worker::Worker;
 
@@ -92,6 +95,10 @@ pub(super) fn begin(
         Match::Metadata(endpoint) => metadata(&pairs, &endpoint).map_err(alone),
         Match::Endpoint(endpoint) => {
             let shadow = endpoint.server.shadow;
+            match worker.setup.refuses() {
+                Some(reason) if !shadow => return Err(alone(Refusal::setup(reason))),
+                _ => {}
+            }
             let now = match host.now() {
                 Err(error) if !shadow => return Err(alone(error.into())),
                 now => now.unwrap_or_default(),
@@ -139,11 +146,41 @@ pub(super) fn is_shadow(begun: &Result<Begun, Refused>) -> bool {
 }
 
 /// What the headers do while the body is awaited.
-pub(super) fn headers_flow(worker: &Worker) -> Flow {
+pub(super) fn headers_flow(worker: &Worker, host: &dyn Host, place: &Place) -> Flow {
     match worker.config.hold_headers {
-        HoldHeaders::Hold => Flow::Pause,
-        HoldHeaders::GoAhead => Flow::Continue,
+        HoldHeaders::Hold => {
+            worker.setup.watch(place.clone());
+            Flow::Pause
+        }
+        HoldHeaders::GoAhead => {
+            // For a second copy of the filter, which sees the headers before there is a verdict.
+            let _ = host.publish(EFFECT, b"pending");
+            Flow::Continue
+        }
     }
+}
+
+/// Another reason for a refusal, when a copy of the filter before this one has let the request through: it has taken
+/// what this one misses.
+#[cold]
+#[inline(never)]
+pub(super) fn behind_a_copy(worker: &Worker, host: &dyn Host, refusal: Refusal) -> Refusal {
+    match is_behind_a_copy(worker, host) {
+        true => Refusal::setup(TWO_COPIES),
+        false => refusal,
+    }
+}
+
+/// Whether a copy of the filter before this one has judged the request; notes it.
+#[cold]
+#[inline(never)]
+pub(super) fn is_behind_a_copy(worker: &Worker, host: &dyn Host) -> bool {
+    let has_judged = host.property(&[EFFECT]).is_ok_and(|it| !it.is_empty());
+    if has_judged {
+        let (metrics, problem) = (&worker.metrics, SetupProblem::TwoCopies);
+        worker.setup.notice(host, metrics, problem, TWO_COPIES);
+    }
+    has_judged
 }
 
 fn metadata(pairs: &HeaderPairs, endpoint: &Endpoint) -> Result<Begun, Refusal> {

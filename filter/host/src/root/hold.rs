@@ -72,12 +72,7 @@ impl Configured {
                 holds.leave(waiter, Some(Leave::Gone));
             }
         }
-        if let Err(error) = host.enter(self.context) {
-            host.log(
-                Level::Error,
-                &format!("gatehold: cannot come back from a request: {error}"),
-            );
-        }
+        self.come_back(host);
     }
 
     /// The stream is gone. What was sent last may not have arrived.

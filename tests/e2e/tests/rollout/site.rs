@@ -173,6 +173,8 @@ async fn envoy(harness: &Harness, id: &str, cluster: &str, port: u16) -> Envoy {
         token: None,
         wasm: &harness.tools.wasm,
         filter_config: None,
+        certificates: None,
+        edits: &[],
         from_control: Some((id, cluster)),
     };
     let started = Envoy::start(&harness.tools, &folder, &bootstrap, 2).await;

@@ -17,5 +17,6 @@ mod lifecycle;
 mod lists;
 mod orders;
 mod push;
+mod setup;
 mod shadow;
 mod storm;
