@@ -11,7 +11,7 @@ WASM_BUILT := $(TARGET)/wasm32-wasip1/release/gatehold_filter.wasm
 # Built for the host, so that what the wasm tests run on needs no second toolchain.
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(GATEHOLD_CACHE)/bin/wasm-bindgen-test-runner
 # What is built for Envoy goes to others, so it tells nothing of where it was built; paths would also take room.
-export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src=
+export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src= --remap-path-prefix=$(CURDIR)/=
 PURE := gatehold-detect gatehold-engine gatehold-mcp gatehold-identity gatehold-wire
 SUMMARY := tests/setup/summary.sh
 # One selection of packages for all steps of `make test`, which differ only in the tests they run of it: with another
@@ -58,7 +58,7 @@ demo: build ## a real agent, a real server, a real Envoy: see calls being decide
 	$(STEP) 'demo'
 	@cargo run --locked --quiet -p gatehold-demo -- $(if $(ONCE),--once)
 
-test: tally fmt lint deny unit fuzz-build wasm-test binaries console e2e e2e-wasmplugin conformance ## everything that must hold
+test: tally fmt lint deny unit fuzz-build wasm-test binaries mesh console e2e e2e-wasmplugin conformance ## everything that must hold
 	@$(SUMMARY)
 
 tally:
@@ -197,11 +197,14 @@ compose-test: image ## the demo's scenario against those containers (needs a Doc
 	$(STEP) 'the demo in containers'
 	@$(SUMMARY) run python3 tests/mesh/run.py tests/mesh/compose
 
-mesh: wasm release ## manifests against published schemas, the chart as Helm and kustomize render it, the layouts of images
+# What is tested of images is how they are put together, so the control of the tests will do: MESH_CONTROL names another.
+MESH_CONTROL ?=
+mesh: binaries ## manifests against published schemas, the chart as Helm and kustomize render it, the layouts of images, releases
 	@tests/setup/setup.sh --quiet --mesh
-	$(STEP) 'manifests, chart, images'
-	@python3 envoy/images/build.py --wasm $(WASM) --control $(TARGET)/release/gatehold --out $(IMAGES)
-	@. tests/setup/tools.env && GATEHOLD_IMAGES=$(abspath $(IMAGES)) GATEHOLD_WASM=$(abspath $(WASM)) GATEHOLD_BIN=$(abspath $(TARGET))/release/gatehold \
+	$(STEP) 'manifests, chart, images, releases'
+	@mkdir -p $(TARGET)/mesh && strip -o $(TARGET)/mesh/gatehold $(or $(MESH_CONTROL),$(TARGET)/debug/gatehold)
+	@python3 envoy/images/build.py --wasm $(WASM) --control $(TARGET)/mesh/gatehold --out $(TARGET)/mesh/images >$(TARGET)/mesh/images.log
+	@. tests/setup/tools.env && GATEHOLD_IMAGES=$(abspath $(TARGET))/mesh/images GATEHOLD_WASM=$(abspath $(WASM)) GATEHOLD_BIN=$(abspath $(TARGET))/mesh/gatehold \
 		$(SUMMARY) run $$GATEHOLD_PYTHON_MESH tests/mesh/run.py tests/mesh
 
 kustomize-base: # the base again, after a change of the chart
@@ -212,7 +215,7 @@ kustomize-base: # the base again, after a change of the chart
 manifests: ## the manifests of envoy/ for REGISTRY=host/folder and DIGEST=sha256:… of the pushed module, in target/manifests
 	@python3 envoy/images/manifests.py --registry '$(REGISTRY)' --digest '$(DIGEST)' --out $(TARGET)/manifests
 
-DIST ?= dist
+DIST := dist
 release-artifacts: image ## what a release is made of in DIST (default dist), with checksums, signed by KEY (an OpenSSH key)
 	$(STEP) 'release'
 	@python3 envoy/release/build.py --wasm $(WASM) --control $(TARGET)/release/gatehold --images $(IMAGES) --key '$(KEY)' --out $(DIST)

@@ -20,6 +20,7 @@ pub mod hold_service;
 pub mod in_force;
 pub mod keys;
 pub mod limits;
+pub mod lock;
 pub mod logging;
 pub mod observer;
 pub mod report;

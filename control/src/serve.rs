@@ -30,6 +30,7 @@ use crate::hold_service::HoldService;
 use crate::in_force::{InForce, Outlets, Published};
 use crate::keys::{Fetcher, Keeper};
 use crate::limits;
+use crate::lock;
 use crate::logging::{self, LogFormat};
 use crate::observer::{DeskMetrics, PushMetrics};
 use crate::signals::EndSignals;
@@ -101,6 +102,8 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     };
 
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
+    // To the end: the name keeps it open.
+    let _lock = lock::hold(&data)?;
     let store = Store::open(&data).await?;
     metrics.audit_head(store.head().await?.sequence);
     let settings = Settings {

@@ -312,3 +312,25 @@ async fn a_changed_event_is_found_by_verify() {
     assert!(!good && said.contains('2'), "{said}");
     assert_eq!(serving.stop().await, Some(0));
 }
+
+#[tokio::test]
+async fn a_second_one_does_not_start_on_the_same_data() {
+    let folder = documents();
+    let serving = Serving::start(&folder, &folder.config()).await;
+    let mut second = Command::new(BINARY);
+    second.args(["serve", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+    second.args(["--console", "127.0.0.1:0", "--config"]);
+    second.arg(folder.config()).arg("--data");
+    second.arg(folder.path("audit.db")).kill_on_drop(true);
+    let output = timeout(PATIENCE, second.output()).await;
+    let output = output.expect("ends in time").expect("ran");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert!(
+        !output.status.success() && said.contains("another control has"),
+        "{said}"
+    );
+    // Not even a power cut leaves the lock behind.
+    serving.kill().await;
+    let serving = Serving::start(&folder, &folder.config()).await;
+    assert_eq!(serving.stop().await, Some(0));
+}

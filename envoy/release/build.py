@@ -25,6 +25,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -62,9 +63,32 @@ def archive(files: dict[str, Path]) -> bytes:
     return packed.getvalue()
 
 
+def tracked(folder: str) -> list[Path]:
+    """What the repository has there. What merely lies there, such as somebody's keys, is nobody's release."""
+    command = ["git", "-C", ROOT, "ls-files", "-z", "--", folder]
+    done = subprocess.run(command, capture_output=True, text=True)
+    paths = [ROOT / name for name in done.stdout.split("\0") if name]
+    if done.returncode != 0 or not paths:
+        fail(f"git knows no files in `{folder}`: {done.stderr.strip()}", "make releases in a clone of the repository")
+    for path in paths:
+        if path.is_symlink() or not path.is_file():
+            fail(f"`{path}` is no regular file", "put it back as it is in the repository")
+    return paths
+
+
 def below(folder: str, name: str) -> dict[str, Path]:
-    base = ROOT / folder
-    return {f"{name}/{path.relative_to(base)}": path for path in base.rglob("*") if path.is_file()}
+    return {f"{name}/{path.relative_to(ROOT / folder)}": path for path in tracked(folder)}
+
+
+def check_out(out: Path, key: Path):
+    """What is there is replaced, so it has to be a release, and not somebody's home."""
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        fail(f"`{out}` is no folder", "name another one: DIST=…")
+    if key.resolve().is_relative_to(out.resolve()):
+        fail(f"the key `{key}` lies in `{out}`, which is replaced", "keep it elsewhere")
+    others = [path for path in out.iterdir() if not path.name.startswith(("gatehold-", "SHA256SUMS"))] if out.exists() else []
+    if others:
+        fail(f"`{out}` has what is of no release: `{others[0].name}`", "name another folder, or take it out: DIST=…")
 
 
 def sign(sums: Path, key: Path):
@@ -97,21 +121,27 @@ def main():
     missing = [str(source) for source in made.values() if isinstance(source, Path) and not source.is_file()]
     if missing:
         fail(f"`{missing[0]}` is not there", "run `make release-artifacts`, which builds it first")
-    # Nothing of an earlier release may lie among what is signed now.
-    shutil.rmtree(options.out, ignore_errors=True)
-    options.out.mkdir(parents=True)
-    lines = []
-    for name, source in sorted(made.items()):
-        data = source.read_bytes() if isinstance(source, Path) else source
-        path = options.out / name
-        path.write_bytes(data)
-        path.chmod(0o755 if source is options.control else 0o644)
-        lines.append(f"{hashlib.sha256(data).hexdigest()}  {name}\n")
-        print(lines[-1], end="")
-    sums = options.out / "SHA256SUMS"
-    sums.write_text("".join(lines))
-    sign(sums, options.key)
-    print(f"signed: {sums}.sig")
+    check_out(options.out, options.key)
+    # Made beside it, so that what is there is whole at any time; and nothing of an earlier release lies in it.
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".gatehold-release-", dir=options.out.parent) as scratch:
+        folder = Path(scratch) / "release"
+        folder.mkdir()
+        lines = []
+        for name, source in sorted(made.items()):
+            data = source.read_bytes() if isinstance(source, Path) else source
+            path = folder / name
+            path.write_bytes(data)
+            path.chmod(0o755 if source is options.control else 0o644)
+            lines.append(f"{hashlib.sha256(data).hexdigest()}  {name}\n")
+            print(lines[-1], end="")
+        sums = folder / "SHA256SUMS"
+        sums.write_text("".join(lines))
+        sign(sums, options.key)
+        if options.out.exists():
+            options.out.rename(Path(scratch) / "before")
+        folder.rename(options.out)
+    print(f"signed: {options.out / 'SHA256SUMS'}.sig")
 
 
 if __name__ == "__main__":

@@ -110,6 +110,30 @@ class Release(unittest.TestCase):
         for place in (os.path.expanduser("~/.cargo").encode(), str(ROOT).encode() + b"/"):
             self.assertFalse(place in module, place)
 
+    def test_only_what_the_repository_has_is_in_it(self):
+        stray = ROOT / "envoy/local/.stray-secret"
+        stray.write_text("of nobody's release")
+        self.addCleanup(stray.unlink)
+        folder = self.copy()
+        self.assertEqual(build(folder, self.key).returncode, 0)
+        with tarfile.open(folder / f"gatehold-manifests-{self.version}.tar.gz") as manifests:
+            self.assertEqual([name for name in manifests.getnames() if "stray" in name], [])
+
+    def test_nothing_but_a_release_is_replaced(self):
+        folder = self.copy()
+        precious = folder / "thesis.txt"
+        precious.write_text("years of work")
+        made = build(folder, self.key)
+        self.assertNotEqual(made.returncode, 0)
+        self.assertIn("thesis.txt", made.stderr)
+        self.assertEqual(precious.read_text(), "years of work")
+        precious.unlink()
+        inside = key(folder, "gatehold-release.key")
+        made = build(folder, inside)
+        self.assertNotEqual(made.returncode, 0)
+        self.assertIn("keep it elsewhere", made.stderr)
+        self.assertTrue(inside.is_file())
+
     def test_without_a_key_there_is_no_release(self):
         out = Path(self.scratch.name) / "none"
         made = build(out, Path(self.scratch.name) / "absent.key")
