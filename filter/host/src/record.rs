@@ -298,6 +298,11 @@ impl Draft {
         Ok(())
     }
 
+    /// The server that it is about.
+    pub fn endpoint(&self) -> &Rc<Endpoint> {
+        &self.endpoint
+    }
+
     /// Whether nothing that is decided is enforced.
     pub fn is_shadow(&self) -> bool {
         self.endpoint.server.shadow

@@ -48,7 +48,9 @@ impl EnvoyVersion {
             let bytes = host.property(&path).ok()?;
             *part = u64::from_le_bytes(bytes.try_into().ok()?);
         }
-        Some(Self(version))
+        // An Envoy with a version string of its own says nothing that can be compared.
+        let [major, ..] = version;
+        (major > 0).then_some(Self(version))
     }
 
     /// What is wrong with it, for a filter that is set up so.

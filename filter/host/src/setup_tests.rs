@@ -52,6 +52,9 @@ fn an_envoy_has_to_be_as_new_as_what_is_asked_of_it() {
     );
     check(&[2, 0, 0], Hold, None);
     check(&[1, 2], Hold, None);
+    // A version string of its own, of which Envoy makes no numbers.
+    check(&[0, 0, 0], Hold, None);
+    check(&[0, 0, 0], GoAhead, None);
     check(&[], Hold, None);
 }
 
@@ -66,7 +69,7 @@ fn words_say_what_the_filter_is() {
         ["protocol/2", "headers/held", "worker/ab12", "envoy/1.40.2"]
     );
     assert_eq!(
-        words(&[], HoldHeaders::GoAhead),
+        words(&[0, 0, 0], HoldHeaders::GoAhead),
         ["protocol/2", "headers/ahead", "worker/ab12"]
     );
 }

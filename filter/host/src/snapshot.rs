@@ -3,7 +3,7 @@
 //! [`Catalog`] is what arrives piece by piece; [`Snapshot`] is what requests hold on to. A request keeps
 //! the snapshot it began with.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use gatehold_identity::Issuer;
@@ -53,7 +53,8 @@ pub struct Endpoint {
 pub struct Snapshot {
     endpoints: HashMap<String, Vec<Rc<Endpoint>>>,
     metadata: HashMap<String, Vec<Rc<Endpoint>>>,
-    lookalikes: HashSet<String>,
+    /// By path as read leniently; with the server where it is in shadow mode.
+    lookalikes: HashMap<String, Option<Rc<Endpoint>>>,
     /// Whether there is a server of which nobody knows where it is.
     unlocated: bool,
     servers: usize,
@@ -67,6 +68,17 @@ pub enum Match {
     /// The metadata document of a server.
     Metadata(Rc<Endpoint>),
     /// No server.
+    None,
+}
+
+/// What a path that is no server's exactly looks like.
+#[derive(Clone, Debug)]
+pub enum Lookalike {
+    /// That of a server, or of one below it.
+    Enforced,
+    /// That of a server in shadow mode, or of one below it.
+    Shadow(Rc<Endpoint>),
+    /// None.
     None,
 }
 
@@ -142,7 +154,7 @@ impl Catalog {
         let unusable = self.unusable.values().flatten();
         snapshot
             .lookalikes
-            .extend(unusable.filter_map(|path| paths::canonical(path)));
+            .extend(unusable.filter_map(|path| Some((paths::canonical(path)?, None))));
         let taints = self.servers.values().any(|it| it.detection.approves());
         for server in self.servers.values() {
             let endpoint = Rc::new(self.endpoint(server, taints));
@@ -160,8 +172,11 @@ impl Catalog {
                 .entry(canonical)
                 .or_default()
                 .push(Rc::clone(&endpoint));
-            if !server.shadow {
-                snapshot.lookalikes.extend(paths::canonical(&server.path));
+            if let Some(path) = paths::canonical(&server.path) {
+                let shadow = server.shadow.then(|| Rc::clone(&endpoint));
+                // One that is enforced goes before.
+                let known = snapshot.lookalikes.entry(path).or_insert(shadow.clone());
+                *known = known.take().and(shadow);
             }
             snapshot
                 .endpoints
@@ -221,22 +236,25 @@ impl Snapshot {
     }
 
     /// Whether the path, read leniently, is that of a server or below it, on any host. Servers whose
-    /// resource could not be used count too.
-    pub fn is_lookalike(&self, path: &str) -> bool {
+    /// resource could not be used count too; those in shadow mode count where no other does.
+    pub fn lookalike(&self, path: &str) -> Lookalike {
         if self.unlocated {
-            return true;
+            return Lookalike::Enforced;
         }
         let Some(canonical) = paths::canonical(path) else {
-            return true;
+            return Lookalike::Enforced;
         };
         let mut prefix = canonical.as_str();
+        let mut found = Lookalike::None;
         loop {
-            if self.lookalikes.contains(prefix) {
-                return true;
+            match self.lookalikes.get(prefix) {
+                Some(None) => return Lookalike::Enforced,
+                Some(Some(endpoint)) => found = Lookalike::Shadow(Rc::clone(endpoint)),
+                None => {}
             }
             match prefix.rsplit_once('/') {
                 Some((shorter, _)) => prefix = shorter,
-                None => return false,
+                None => return found,
             }
         }
     }
@@ -261,6 +279,11 @@ fn pick(candidates: Option<&Vec<Rc<Endpoint>>>, host: &str) -> Option<Rc<Endpoin
 mod tests {
     use super::*;
     use crate::testing;
+    use gatehold_wire::push;
+
+    fn is_lookalike(snapshot: &Snapshot, path: &str) -> bool {
+        !matches!(snapshot.lookalike(path), Lookalike::None)
+    }
 
     fn name(found: Match) -> String {
         match found {
@@ -294,10 +317,41 @@ mod tests {
             ("any", "/", "none"),
         ] {
             let found = match snapshot.find(host, path) {
-                Match::None if snapshot.is_lookalike(path) => "lookalike".into(),
+                Match::None if is_lookalike(&snapshot, path) => "lookalike".into(),
                 found => name(found),
             };
             assert_eq!(found, expected, "{host}{path}");
+        }
+    }
+
+    #[test]
+    fn one_in_shadow_mode_counts_where_no_other_does() {
+        let server = |name: &str, host: &str, path: &str, shadow| {
+            let resource = push::Server {
+                shadow,
+                ..testing::server_resource(name, path, &[host])
+            };
+            Server::new(resource, "1".into()).unwrap()
+        };
+        let mut catalog = Catalog::default();
+        catalog.insert_server(server("a", "a.example.com", "/both", true));
+        catalog.insert_server(server("b", "b.example.com", "/both", false));
+        catalog.insert_server(server("c", "a.example.com", "/one", true));
+        catalog.insert_server(server("d", "a.example.com", "/one/d", false));
+        let snapshot = catalog.snapshot();
+        for (path, expected) in [
+            ("/both/", "enforced"),
+            ("/one/", "c"),
+            ("/one/d/", "enforced"),
+            ("/one/e", "c"),
+            ("/two", "none"),
+        ] {
+            let found = match snapshot.lookalike(path) {
+                Lookalike::Enforced => "enforced".to_owned(),
+                Lookalike::Shadow(endpoint) => endpoint.server.name.clone(),
+                Lookalike::None => "none".to_owned(),
+            };
+            assert_eq!(found, expected, "{path}");
         }
     }
 
@@ -309,7 +363,7 @@ mod tests {
             change(&mut catalog);
             let snapshot = catalog.snapshot();
             let paths = ["/one", "/two", "/other"];
-            assert_eq!(paths.map(|path| snapshot.is_lookalike(path)), expected);
+            assert_eq!(paths.map(|path| is_lookalike(&snapshot, path)), expected);
         };
         check(&|_| {}, [true, false, false]);
         let two = |catalog: &mut Catalog| catalog.refuse_server("two", Some("/two".into()));

@@ -74,6 +74,8 @@ pub struct Exchange {
     shadow: bool,
     /// Then what has come of a body so far, and has gone on.
     copy: Vec<u8>,
+    /// The server that is not enforced and has let this through, while it may last longer than that.
+    spared_by: Option<Rc<Endpoint>>,
 }
 
 /// Where an exchange stands.
@@ -136,6 +138,8 @@ struct Receiving {
     session: Session,
     /// Bytes of the body so far.
     size: usize,
+    /// Whether a piece of the body has come, be it an empty one: filters before this one may keep the rest back.
+    body_came: bool,
     draft: Draft,
 }
 
@@ -167,6 +171,7 @@ impl Exchange {
             place: Place::default(),
             shadow: false,
             copy: Vec::new(),
+            spared_by: None,
         }
     }
 
@@ -189,6 +194,7 @@ impl Exchange {
         };
         let begun = request::begin(&worker, self.snapshot.as_deref(), host);
         self.shadow = request::is_shadow(&begun);
+        self.spared_by = request::spared_by(&begun);
         if self.shadow {
             request::is_behind_a_copy(&worker, host);
         }
@@ -199,7 +205,7 @@ impl Exchange {
                 let refusal = request::behind_a_copy(&worker, host, refused.refusal);
                 self.refuse(host, refused.draft.map(|draft| *draft), refusal)
             }
-            Ok(request::Begun::Ignored) => {
+            Ok(request::Begun::Ignored(_)) => {
                 self.state = State::Ignored;
                 Flow::Continue
             }
@@ -223,7 +229,7 @@ impl Exchange {
 
     /// Whether the headers are held and nothing of the body has come.
     pub fn is_bodyless(&self) -> bool {
-        matches!(&self.state, State::Receiving(receiving) if receiving.size == 0)
+        matches!(&self.state, State::Receiving(receiving) if !receiving.body_came)
     }
 
     /// Nothing of the body has come for long: refuses when it has come to Envoy, which then keeps it to itself.
@@ -259,6 +265,7 @@ impl Exchange {
     fn request_piece(&mut self, host: &dyn Host, size: usize, end: bool) -> Flow {
         match std::mem::take(&mut self.state) {
             State::Receiving(mut receiving) => {
+                receiving.body_came = true;
                 receiving.size = receiving.size.max(size);
                 let limit = receiving.endpoint.server.limits.request_bytes;
                 if receiving.size > limit {
@@ -397,6 +404,10 @@ impl Exchange {
         }
         if let Some(draft) = allowed.asked.first().and_then(|asked| asked.draft.as_ref()) {
             publish(host, draft);
+        }
+        if !allowed.stands() {
+            // It goes on as it was decided, to its end.
+            self.spared_by = None;
         }
         self.state = State::Waiting(Box::new(allowed));
     }

@@ -100,8 +100,8 @@ impl Exchange {
         (direction, size): (Direction, usize),
         event: &mut dyn FnMut(&mut Self, &dyn Host, usize) -> Flow,
     ) -> Flow {
-        if self.shadow && self.is_enforced_by_now() {
-            self.shadow = false;
+        if self.is_enforced_by_now() {
+            return self.end_shadow(host, size, event);
         }
         if !self.shadow {
             return event(self, host, size);
@@ -167,18 +167,38 @@ impl Exchange {
         )
     }
 
-    /// Whether what stays open began in shadow mode, and is to be judged by a policy that is enforced now.
+    /// Whether what began in shadow mode has no right to it any more: its server is enforced now, or gone.
     fn is_enforced_by_now(&self) -> bool {
-        let (State::Streaming(allowed, _), Some(worker)) = (&self.state, &self.worker) else {
+        let (Some(endpoint), Some(worker)) = (&self.spared_by, &self.worker) else {
             return false;
         };
         match (&*worker.snapshot.borrow(), &self.snapshot) {
             (Some(now), Some(before)) if !Rc::ptr_eq(now, before) => {
-                let named = now.named(&allowed.endpoint.server.name);
-                allowed.stands() && named.is_none_or(|endpoint| !endpoint.server.shadow)
+                let named = now.named(&endpoint.server.name);
+                named.is_none_or(|endpoint| !endpoint.server.shadow)
             }
             _ => false,
         }
+    }
+
+    /// Ends what began in shadow mode, whether or not it is still looked at: a request that is not whole yet, and a
+    /// stream. A stream that is judged event by event is told why.
+    #[cold]
+    #[inline(never)]
+    fn end_shadow(
+        &mut self,
+        host: &dyn Host,
+        size: usize,
+        event: &mut dyn FnMut(&mut Self, &dyn Host, usize) -> Flow,
+    ) -> Flow {
+        self.shadow = false;
+        self.spared_by = None;
+        drop(self.take_copy());
+        if matches!(self.state, State::Streaming(..)) {
+            return event(self, host, size);
+        }
+        self.done(host);
+        self.bar(host)
     }
 }
 

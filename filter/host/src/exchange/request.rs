@@ -17,14 +17,14 @@ use crate::host::{Direction, Flow, HeaderPairs, Host, HostError, LocalReply};
 use crate::paths;
 use crate::record::Draft;
 use crate::setup::TWO_COPIES;
-use crate::snapshot::{Endpoint, Match, Snapshot};
+use crate::snapshot::{Endpoint, Lookalike, Match, Snapshot};
 use crate::worker::Worker;
 
 /// What the headers of a request lead to.
 #[derive(Debug)]
 pub(super) enum Begun {
-    /// No server's, and the configuration lets it pass.
-    Ignored,
+    /// No server's, and the configuration lets it pass; or this server's, which is in shadow mode.
+    Ignored(Option<Rc<Endpoint>>),
     /// The metadata document.
     Metadata(LocalReply),
     /// A server's; its body decides.
@@ -39,9 +39,8 @@ pub(super) struct Refused {
 }
 
 /// Request headers that never reach the upstream. The client's token is for this gateway only; encoded or
-/// partial answers could not be read; the rest would have Envoy send a call twice or elsewhere, or the server
-/// take it for one to another path or with another method.
-const WITHHELD: [&str; 20] = [
+/// partial answers could not be read; the rest would have Envoy send a call twice or elsewhere.
+const WITHHELD: [&str; 15] = [
     "authorization",
     "proxy-authorization",
     "dpop",
@@ -57,6 +56,11 @@ const WITHHELD: [&str; 20] = [
     "x-envoy-upstream-rq-timeout-alt-response",
     "x-envoy-retriable-status-codes",
     "x-envoy-retriable-header-names",
+];
+
+/// Those by which a server takes a request for another one, perhaps one of a server that is enforced behind the same
+/// upstream. They do not even go on in shadow mode.
+const MISLEADING: [&str; 5] = [
     "x-original-url",
     "x-rewrite-url",
     "x-http-method",
@@ -91,7 +95,10 @@ pub(super) fn begin(
     };
     match found {
         // The server may have one of its own.
-        Match::Metadata(endpoint) if endpoint.server.shadow => Ok(Begun::Ignored),
+        Match::Metadata(endpoint) if endpoint.server.shadow => {
+            lead_nowhere(host, &pairs).map_err(|error| alone(error.into()))?;
+            Ok(Begun::Ignored(Some(endpoint)))
+        }
         Match::Metadata(endpoint) => metadata(&pairs, &endpoint).map_err(alone),
         Match::Endpoint(endpoint) => {
             let shadow = endpoint.server.shadow;
@@ -103,6 +110,9 @@ pub(super) fn begin(
                 Err(error) if !shadow => return Err(alone(error.into())),
                 now => now.unwrap_or_default(),
             };
+            if shadow {
+                lead_nowhere(host, &pairs).map_err(|error| alone(error.into()))?;
+            }
             let mut draft = Draft::new(worker, now, &endpoint);
             let onlooker = Onlooker { host, copy: &[] };
             let host = if shadow { &onlooker } else { host };
@@ -124,13 +134,21 @@ pub(super) fn begin(
                         verb,
                         session,
                         size: 0,
+                        body_came: false,
                         draft,
                     })))
                 }
             }
         }
         Match::None => match (worker.config.unmatched, path) {
-            (Unmatched::Pass, Some(path)) if !snapshot.is_lookalike(path) => Ok(Begun::Ignored),
+            (Unmatched::Pass, Some(path)) => match snapshot.lookalike(path) {
+                Lookalike::None => Ok(Begun::Ignored(None)),
+                Lookalike::Shadow(endpoint) => {
+                    lead_nowhere(host, &pairs).map_err(|error| alone(error.into()))?;
+                    Ok(Begun::Ignored(Some(endpoint)))
+                }
+                Lookalike::Enforced => Err(alone(Refusal::unmatched())),
+            },
             _ => Err(alone(Refusal::unmatched())),
         },
     }
@@ -141,8 +159,19 @@ pub(super) fn is_shadow(begun: &Result<Begun, Refused>) -> bool {
     match begun {
         Ok(Begun::Receiving(receiving)) => receiving.endpoint.server.shadow,
         Err(refused) => refused.draft.as_ref().is_some_and(|it| it.is_shadow()),
-        Ok(Begun::Ignored | Begun::Metadata(_)) => false,
+        Ok(Begun::Ignored(_) | Begun::Metadata(_)) => false,
     }
+}
+
+/// The server that lets a request through since it is not enforced.
+pub(super) fn spared_by(begun: &Result<Begun, Refused>) -> Option<Rc<Endpoint>> {
+    let endpoint = match begun {
+        Ok(Begun::Receiving(receiving)) => Some(&receiving.endpoint),
+        Ok(Begun::Ignored(endpoint)) => endpoint.as_ref(),
+        Err(refused) => refused.draft.as_ref().map(|draft| draft.endpoint()),
+        Ok(Begun::Metadata(_)) => None,
+    };
+    endpoint.filter(|it| it.server.shadow).map(Rc::clone)
 }
 
 /// What the headers do while the body is awaited.
@@ -270,12 +299,28 @@ fn receive(
 /// Removes what the upstream must not get. Done while the headers are here for certain, whatever the body
 /// will say.
 fn withhold(worker: &Worker, host: &dyn Host, pairs: &HeaderPairs) -> Result<(), HostError> {
+    // Once the headers have gone ahead, the body can only be given its own length by giving none.
+    let goes_ahead = worker.config.hold_headers == HoldHeaders::GoAhead;
+    let is_removed = |name: &[u8]| {
+        is_withheld(name) || goes_ahead && name.eq_ignore_ascii_case(b"content-length")
+    };
+    remove(host, pairs, &is_removed)
+}
+
+/// Removes from a request in shadow mode what might have it taken for one to an enforced server.
+#[cold]
+fn lead_nowhere(host: &dyn Host, pairs: &HeaderPairs) -> Result<(), HostError> {
+    remove(host, pairs, &is_misleading)
+}
+
+fn remove(
+    host: &dyn Host,
+    pairs: &HeaderPairs,
+    is_removed: &dyn Fn(&[u8]) -> bool,
+) -> Result<(), HostError> {
     let mut removed: Vec<&str> = Vec::new();
     for (name, _) in pairs.iter() {
-        // Once the headers have gone ahead, the body can only be given its own length by giving none.
-        let length = worker.config.hold_headers == HoldHeaders::GoAhead
-            && name.eq_ignore_ascii_case(b"content-length");
-        if !is_withheld(name) && !length {
+        if !is_removed(name) {
             continue;
         }
         // Names are ASCII in HTTP; what is not cannot be one of ours.
@@ -290,10 +335,17 @@ fn withhold(worker: &Worker, host: &dyn Host, pairs: &HeaderPairs) -> Result<(),
 }
 
 fn is_withheld(name: &[u8]) -> bool {
-    WITHHELD
+    is_one_of(name, &WITHHELD) || is_misleading(name)
+}
+
+fn is_misleading(name: &[u8]) -> bool {
+    is_one_of(name, &MISLEADING) || starts_with(name, OWN_PREFIX)
+}
+
+fn is_one_of(name: &[u8], known: &[&str]) -> bool {
+    known
         .iter()
         .any(|known| same_header(name, known.as_bytes()))
-        || starts_with(name, OWN_PREFIX)
 }
 
 fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
@@ -309,9 +361,7 @@ pub(super) fn check_trailers(host: &dyn Host) -> Result<(), Refusal> {
         is_withheld(name)
             || name.starts_with(b":")
             || starts_with(name, b"mcp-")
-            || DECIDING
-                .iter()
-                .any(|known| same_header(name, known.as_bytes()))
+            || is_one_of(name, &DECIDING)
     };
     match trailers.iter().find(|(name, _)| decides(name)) {
         Some((name, _)) => Err(Refusal::trailer(&String::from_utf8_lossy(name))),

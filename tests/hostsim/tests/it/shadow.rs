@@ -67,7 +67,7 @@ fn play(sim: &Sim, how: &str) {
         ];
         for (headers, answer) in answers {
             let mut request = fixture::headers(authorization);
-            request.extend([("accept-encoding", "gzip"), ("x-gatehold-user", "root")]);
+            request.extend([("accept-encoding", "gzip"), ("x-envoy-max-retries", "3")]);
             let mut exchange = sim.exchange();
             exchange.headers(&request, false);
             for piece in body.chunks(5_000) {
@@ -137,4 +137,83 @@ fn all_passes_whatever_fails() {
         let events: Vec<_> = events.collect();
         assert!(events.len() > 100 && events.iter().all(|event| event.shadow));
     }
+}
+
+fn in_shadow(version: &str) -> gatehold_hostsim::Push {
+    let shadow = push::Server {
+        shadow: true,
+        ..fixture::server("crm", "/crm/mcp")
+    };
+    fixture::resources().server(version, &shadow)
+}
+
+/// Whoever opens a stream while the server is in shadow mode, and however it is asked for: it does not outlast that.
+#[test]
+fn streams_end_when_the_server_is_enforced() {
+    let note = fixture::event(br#"{"jsonrpc":"2.0","method":"notifications/message"}"#);
+    let token = fixture::token(&["support"]);
+    let gzip = [fixture::EVENTS, &[("content-encoding", "gzip")]].concat();
+    for config in [fixture::CONFIG, GO_AHEAD] {
+        for (authorization, version, answer) in [
+            (token.as_str(), "2025-06-18", fixture::EVENTS),
+            (&token, "2025-06-18", &gzip),
+            ("", "2025-06-18", fixture::EVENTS),
+            ("", "1999-01-01", fixture::EVENTS),
+            ("", "1999-01-01", &gzip),
+        ] {
+            let builder = Sim::builder(config);
+            let builder = match config == GO_AHEAD {
+                true => builder.without_holding(),
+                false => builder,
+            };
+            let sim = builder.start().unwrap();
+            sim.tick();
+            sim.push(&in_shadow("2"));
+            let mut request = fixture::headers(authorization);
+            request.retain(|(name, _)| ![":method", "mcp-protocol-version"].contains(name));
+            request.extend([(":method", "GET"), ("mcp-protocol-version", version)]);
+            let mut exchange = sim.exchange();
+            exchange.headers(&request, true);
+            exchange.response_headers(answer, false);
+            for number in 1..4 {
+                exchange.response_body(&note, false);
+                // Whatever else is pushed ends nothing.
+                sim.push(&in_shadow(&format!("3.{number}")));
+                let so_far = exchange.so_far();
+                assert_eq!(so_far.answer().body, note.repeat(number));
+                assert!(!so_far.reset);
+            }
+            let enforced = fixture::server("crm", "/crm/mcp");
+            sim.push(&fixture::resources().server("4", &enforced));
+            exchange.response_body(&note, false);
+            let outcome = exchange.finish();
+            assert!(outcome.reset, "{authorization} {version}");
+            assert_eq!(outcome.answer().body, note.repeat(3));
+            sim.check();
+        }
+    }
+}
+
+#[test]
+fn what_leads_elsewhere_does_not_go_on() {
+    let misleading = [
+        ("x-original-url", "/hr/mcp"),
+        ("x-http-method-override", "DELETE"),
+        ("x-gatehold-user", "root"),
+    ];
+    let sim = Sim::ready();
+    sim.push(&in_shadow("2"));
+    for authorization in ["", "Bearer of.nothing"] {
+        let request = [&fixture::headers(authorization)[..], &misleading].concat();
+        let mut exchange = sim.exchange();
+        exchange.request(&request, &fixture::call("get_user", json!({})));
+        let outcome = exchange.finish();
+        let upstream = outcome.upstream.as_ref().unwrap();
+        for (name, _) in misleading {
+            assert_eq!(upstream.header(name), None);
+        }
+        let own = (!authorization.is_empty()).then_some(authorization);
+        assert_eq!(upstream.header("authorization"), own);
+    }
+    sim.check();
 }

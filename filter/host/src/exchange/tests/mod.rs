@@ -7,6 +7,7 @@ mod responses;
 mod sessions;
 mod shadow;
 mod standing;
+mod switched;
 mod tasks;
 
 use std::rc::Rc;

@@ -508,3 +508,22 @@ fn what_is_withheld_does_not_go_on() {
         });
     }
 }
+
+/// A filter before this one may keep a body back, as one does that decodes it: that is no flag that is missing.
+#[test]
+fn an_empty_piece_says_that_the_body_is_told_of() {
+    for told in [false, true] {
+        let host = FakeHost::new();
+        let worker = testing::worker(&host, HOLD);
+        let mut driver = Driver::new(&host, &worker);
+        driver.request(&headers(&bearer(&["support"]), &[]), &[], End::Open);
+        if told {
+            driver.body(Direction::Request, &[b""], End::Open);
+        }
+        assert_eq!(driver.exchange.is_bodyless(), !told);
+        let total = 1_000_000_u64.to_le_bytes().to_vec();
+        host.with(|inner| inner.properties.insert("request.total_size".into(), total));
+        driver.exchange.bodyless(&host);
+        assert_eq!(host.with(|inner| inner.replies.len()), usize::from(!told));
+    }
+}
