@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use clap::Args;
 use gatehold_documents::{Documents, Summary, load};
 
-use crate::directory;
+use crate::directory::{self, Files};
 use crate::keys::Held;
 use crate::resources::Encoder;
 
@@ -35,9 +35,16 @@ pub fn check(options: &Options, out: &mut impl Write) -> anyhow::Result<()> {
 /// # Errors
 /// All problems, each with file, line and what to do.
 pub fn load_directory(directory: &Path) -> anyhow::Result<Documents> {
-    let files = directory::read(directory, &directory::look(directory)?)?;
+    load_files(&directory::read(directory, &directory::look(directory)?)?)
+}
+
+/// Loads documents that were read.
+///
+/// # Errors
+/// As [`load_directory`].
+pub fn load_files(files: &Files) -> anyhow::Result<Documents> {
     let documents =
-        load(&files).map_err(|problems| anyhow!("the documents are refused\n{problems}"))?;
+        load(files).map_err(|problems| anyhow!("the documents are refused\n{problems}"))?;
     let mut encoder = Encoder::default();
     encoder.resources(&documents, &[], |_| Held::NotYet)?;
     let rollout = encoder.rollout(&documents);

@@ -71,7 +71,11 @@ pub fn run() -> ExitCode {
         Command::Scan(options) => scan::scan(&options, &mut io::stdout()),
         Command::Detectors(command) => detectors::detectors(&command, &mut io::stdout()),
         Command::Report(options) => block_on(report::report(options, &mut io::stdout())),
-        Command::Suggest(options) => block_on(suggest::suggest(options, &mut io::stdout())),
+        Command::Suggest(options) => block_on(suggest::suggest(
+            options,
+            &mut io::stdout(),
+            &mut io::stderr(),
+        )),
         Command::Approvals(command) => block_on(approvals::approvals(command, &mut io::stdout())),
         Command::Fleet(options) => block_on(fleet::fleet(options, &mut io::stdout())),
         Command::Audit(AuditCommand::Export(options)) => block_on(export::export(options)),

@@ -289,14 +289,21 @@ fn what_shadow_mode_saw_becomes_a_report_and_a_policy_that_checks() {
         "{json}"
     );
 
-    let (done, policy) = run(&["suggest"]);
-    assert!(done && policy.contains("roles: [support]"), "{policy}");
-    assert!(!policy.contains("echo"), "{policy}");
-    let (done, by_user) = run(&["suggest", "--by", "user"]);
-    assert!(done && by_user.contains("users: [alice, bob]"), "{by_user}");
     let (servers, _) = GOOD
         .split_once("---\napiVersion: gatehold.io/v1\nkind: Policy")
         .expect("a policy");
+    let empty = directory.path().join("empty");
+    fs::create_dir(&empty).expect("made");
+    fs::write(empty.join("servers.yaml"), servers).expect("written");
+    let empty = empty.to_str().expect("a path");
+    // Without the documents nobody knows what it would undo.
+    let (done, says) = run(&["suggest"]);
+    assert!(!done && says.contains("--config"), "{says}");
+    let (done, policy) = run(&["suggest", "--config", empty]);
+    assert!(done && policy.contains("roles: [support]"), "{policy}");
+    assert!(!policy.contains("echo"), "{policy}");
+    let (done, by_user) = run(&["suggest", "--config", empty, "--by", "user"]);
+    assert!(done && by_user.contains("users: [alice, bob]"), "{by_user}");
     check(
         &format!("{servers}---\n{policy}"),
         "check",
@@ -307,7 +314,7 @@ fn what_shadow_mode_saw_becomes_a_report_and_a_policy_that_checks() {
 
     let config = directory.path().join("documents");
     fs::create_dir(&config).expect("made");
-    let risky = GOOD.replace(
+    let risky = servers.replace(
         "issuers: [corp] }",
         "issuers: [corp], risk: { financial: [refund] } }",
     );
@@ -319,6 +326,25 @@ fn what_shadow_mode_saw_becomes_a_report_and_a_policy_that_checks() {
         "{marked}"
     );
 
-    let (done, says) = run(&["suggest", "--since", "yesterday"]);
+    // A rule with a condition is not undone, and a person is told.
+    let capped =
+        "  rules: [{ allow: { server: crm, tools: [refund], when: args.amount <= 100 } }]\n";
+    let policy =
+        "---\napiVersion: gatehold.io/v1\nkind: Policy\nmetadata: { name: capped }\nspec:\n";
+    fs::write(
+        Path::new(empty).join("capped.yaml"),
+        format!("{policy}{capped}"),
+    )
+    .expect("written");
+    let (done, says) = run(&["suggest", "--config", empty]);
+    assert!(done && !says.contains("refund"), "{says}");
+    let told = "Not proposed for `crm`: a rule of yours allows them on a condition";
+    assert_eq!(
+        says.matches(told).count(),
+        2,
+        "as a comment and beside it: {says}"
+    );
+
+    let (done, says) = run(&["suggest", "--config", empty, "--since", "yesterday"]);
     assert!(!done && says.contains("write a time such as"), "{says}");
 }

@@ -4,6 +4,7 @@
 //! Pure: lines of events go in, texts come out.
 #![forbid(unsafe_code)]
 
+mod existing;
 mod need;
 mod observation;
 mod plan;
@@ -12,6 +13,7 @@ mod table;
 mod text;
 mod write;
 
+pub use existing::Existing;
 pub use need::{Kind, Need, Skipped};
 pub use observation::{BadLine, Observation};
 pub use plan::{By, Clause, Grant, Plan, Planner, Policy, Subject};

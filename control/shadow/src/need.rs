@@ -5,7 +5,7 @@ use gatehold_mcp::{Era, Id, Notice, Operation, Request, notice, operation};
 use crate::Observation;
 
 /// Bytes from which on an event may have cut a name.
-const MAX_TARGET: usize = 1021;
+pub(crate) const MAX_TARGET: usize = 1021;
 /// Longest pattern of a rule.
 pub(crate) const MAX_PATTERN: usize = 1024;
 /// What stands in events for what has secrets in it.
@@ -40,6 +40,8 @@ pub enum Skipped {
     Unknown,
     /// A rule of the policy denies it.
     Denied,
+    /// A rule of the policy allows it on a condition.
+    Conditional,
     /// A rule of the policy, or detection, wants a person to approve it.
     Approved,
     /// Detection stands against it.
@@ -48,12 +50,16 @@ pub enum Skipped {
     Unreadable,
     /// It was refused, in a server that is enforced.
     Enforced,
-    /// Its name is too long for an event, or has a secret in it.
+    /// A name is too long for an event or a rule, has a secret in it, or may be that of something else.
     Unnamed,
+    /// No document is about the server.
+    NoServer,
+    /// What would allow it does not go with the documents.
+    Refused,
 }
 
 impl Need {
-    /// What a request needs. Nothing when it needs no rule.
+    /// What a request needs that no rule allows. Nothing when it needs no rule, or has one.
     ///
     /// # Errors
     /// Why nothing is proposed for it.
@@ -65,25 +71,28 @@ impl Need {
             ("token" | "not_ready", _) => return Err(Skipped::Unknown),
             ("detection", _) => return Err(Skipped::Detected),
             (_, "hold") => return Err(Skipped::Approved),
-            // The request was allowed; what the server answered was not what it should be.
-            (_, "allow") => {}
+            // By a rule, which may have a condition; or it needs none.
+            (_, "allow") => return Ok(None),
             (_, "deny") if observation.enforced => return Err(Skipped::Enforced),
             ("hidden" | "policy", "deny") if observation.rules.is_empty() => {}
             ("hidden" | "policy", "deny") => return Err(Skipped::Denied),
             // It ended before it was judged, or there is nothing to be allowed.
             _ => return Err(Skipped::Unreadable),
         }
-        let Some(kind) = kind(observation) else {
+        let Some(kind) = kind(observation)? else {
             return Ok(None);
         };
         if observation.user.is_empty() {
             return Err(Skipped::Unknown);
         }
+        if is_cut(&observation.user) || is_cut(&observation.agent) {
+            return Err(Skipped::Unnamed);
+        }
         let name = match kind {
             Kind::Method => &observation.method,
             Kind::Tool | Kind::Resource | Kind::Prompt => &observation.target,
         };
-        if name.is_empty() || name.len() >= MAX_TARGET || name.contains(CONCEALED) {
+        if name.is_empty() || is_cut(name) || name.contains(CONCEALED) {
             return Err(Skipped::Unnamed);
         }
         // No condition can say which one it is.
@@ -105,22 +114,33 @@ pub(crate) fn is_plain(name: &str) -> bool {
         && !name.trim().is_empty()
 }
 
+/// Whether it may be but the beginning of a name.
+pub(crate) fn is_cut(name: &str) -> bool {
+    name.len() >= MAX_TARGET
+}
+
 /// What a rule for the request would speak of; nothing when it needs none.
-fn kind(observation: &Observation) -> Option<Kind> {
+fn kind(observation: &Observation) -> Result<Option<Kind>, Skipped> {
     let era = match observation.era.as_str() {
         "modern" => Era::Modern,
         _ => Era::Legacy,
     };
     let (method, target) = (observation.method.as_str(), observation.target.as_str());
-    match method {
+    Ok(match method {
         "" | "GET" | "DELETE" | "batch" => None,
         "tools/call" => Some(Kind::Tool),
         "prompts/get" => Some(Kind::Prompt),
         "resources/read" | "resources/subscribe" | "resources/unsubscribe" => Some(Kind::Resource),
         "subscriptions/listen" => (!target.is_empty()).then_some(Kind::Resource),
-        // The event does not say which of both was completed.
-        "completion/complete" if target.contains("://") => Some(Kind::Resource),
-        "completion/complete" => Some(Kind::Prompt),
+        // Prompts may be named like resources; what was meant stands in the reason alone.
+        "completion/complete" => {
+            let said = observation.reason.strip_prefix("no rule allows ");
+            match said.and_then(|it| it.split_once(' ')) {
+                Some(("resource", _)) => Some(Kind::Resource),
+                Some(("prompt", _)) => Some(Kind::Prompt),
+                _ => return Err(Skipped::Unnamed),
+            }
+        }
         method if method.starts_with("notifications/") => {
             (notice(method, era) == Notice::Other).then_some(Kind::Method)
         }
@@ -137,7 +157,7 @@ fn kind(observation: &Observation) -> Option<Kind> {
             );
             needs.then_some(Kind::Method)
         }
-    }
+    })
 }
 
 impl Kind {
@@ -158,13 +178,18 @@ impl Skipped {
         match self {
             Self::Unknown => "nobody knows who sent them: no token, or none that holds",
             Self::Denied => "a `deny` rule of yours forbids them",
+            Self::Conditional => {
+                "a rule of yours allows them on a condition, which a rule without one would undo: change yours if they should pass"
+            }
             Self::Approved => "they wait for approval",
             Self::Detected => "detection stands against them",
             Self::Unreadable => "no rule can allow them: they cannot be read, or not like this",
             Self::Enforced => "they were refused where policy is enforced",
             Self::Unnamed => {
-                "their name is too long to be recorded, has a secret in it, or is none that a rule can have"
+                "a name is too long to be recorded or for a rule, has a secret in it, or is none that a rule can have"
             }
+            Self::NoServer => "no document of yours is about this server",
+            Self::Refused => "the documents are refused with what would allow them",
         }
     }
 }

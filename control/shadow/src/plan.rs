@@ -6,8 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Kind, Need, Observation, Skipped};
+use crate::need::is_cut;
+use crate::write::{is_exact, is_sayable, note};
+use crate::{Existing, Kind, Need, Observation, Skipped};
 
+/// Roles of which on an event may not tell all.
+const MAX_ROLES: usize = 64;
 /// Users whom a role has to have before something is given to the role.
 const MIN_USERS: usize = 2;
 
@@ -42,6 +46,8 @@ type Who = (String, String);
 struct Roles {
     ever: BTreeSet<String>,
     always: BTreeSet<String>,
+    /// Whether there may be others that no event tells.
+    cut: bool,
 }
 
 /// What is proposed.
@@ -100,6 +106,37 @@ pub struct Grant {
 }
 
 impl Plan {
+    /// Leaves out the grants with which a policy, each alone, is none that `holds`, and notes `why`.
+    pub fn retain(&mut self, why: Skipped, mut holds: impl FnMut(&Policy) -> bool) {
+        for policy in &mut self.policies {
+            let (name, clause) = (policy.name.clone(), policy.clause.clone());
+            let mut alone = Policy {
+                name,
+                clause,
+                grants: Vec::new(),
+            };
+            policy.grants.retain(|grant| {
+                alone.grants = vec![grant.clone()];
+                let keeps = holds(&alone);
+                if !keeps {
+                    let skipped = self.skipped.entry((grant.server.clone(), why)).or_default();
+                    *skipped = skipped.saturating_add(grant.count);
+                }
+                keeps
+            });
+        }
+        self.policies.retain(|policy| !policy.grants.is_empty());
+    }
+
+    /// Lines about requests for which nothing is proposed, for some reasons.
+    pub fn notes(&self, whys: &[Skipped]) -> Vec<String> {
+        let skipped = self
+            .skipped
+            .iter()
+            .filter(|((_, why), _)| whys.contains(why));
+        skipped.map(note).collect()
+    }
+
     /// Notes the risk classes of the tools that are proposed; `risks` gives those of a server's tool.
     pub fn mark(&mut self, risks: impl Fn(&str, &str) -> Vec<String>) {
         let grants = self.policies.iter_mut().flat_map(|it| &mut it.grants);
@@ -131,11 +168,15 @@ impl Planner {
         } = observation;
         let who = (user.clone(), agent.clone());
         if !user.is_empty() {
-            let roles: BTreeSet<String> = roles.iter().cloned().collect();
+            let cut = roles.len() >= MAX_ROLES || roles.iter().any(|role| is_cut(role));
+            let roles = roles.iter().filter(|role| !is_cut(role)).cloned();
+            let roles: BTreeSet<String> = roles.collect();
             let known = self.people.entry(who.clone()).or_insert_with(|| Roles {
                 ever: BTreeSet::new(),
                 always: roles.clone(),
+                cut: false,
             });
+            known.cut |= cut;
             known.always.retain(|role| roles.contains(role));
             known.ever.extend(roles);
         }
@@ -163,11 +204,24 @@ impl Planner {
         *count = count.saturating_add(1);
     }
 
-    /// What is proposed for all that was looked at.
-    pub fn plan(self) -> Plan {
+    /// What is proposed for all that was looked at, beside what there is.
+    pub fn plan(mut self, existing: &Existing) -> Plan {
         let mut atoms: BTreeMap<(Subject, String), BTreeMap<(String, Need), u64>> = BTreeMap::new();
-        for (what, whos) in &self.needs {
-            for atom in self.cover(whos) {
+        for (what, mut whos) in std::mem::take(&mut self.needs) {
+            whos.retain(|who, count| match self.obstacle(existing, &what, who) {
+                Some(skipped) => {
+                    let skipped = self.skipped.entry((what.0.clone(), skipped)).or_default();
+                    *skipped = skipped.saturating_add(*count);
+                    false
+                }
+                None => true,
+            });
+            // Others may have the role whom a condition is for.
+            let by = match existing.limits_somebody(&what.0, &what.1) {
+                true => By::User,
+                false => self.by,
+            };
+            for atom in self.cover(by, &whos) {
                 let (subject, agent) = &atom;
                 let count = whos
                     .iter()
@@ -176,19 +230,36 @@ impl Planner {
                 atoms.entry(atom).or_default().insert(what.clone(), count);
             }
         }
-        Plan {
-            policies: policies(atoms),
+        let mut plan = Plan {
+            policies: policies(atoms, existing.names()),
             skipped: self.skipped,
             requests: self.requests,
             span: self.span,
+        };
+        plan.retain(Skipped::Unnamed, |alone| {
+            let mut grants = alone.grants.iter();
+            grants.all(|grant| is_sayable(&alone.clause, &grant.need))
+        });
+        plan
+    }
+
+    /// Why somebody who was seen is not to be allowed it.
+    fn obstacle(&self, existing: &Existing, what: &(String, Need), who: &Who) -> Option<Skipped> {
+        let (server, need) = what;
+        if !existing.knows(server) {
+            return Some(Skipped::NoServer);
         }
+        let roles = self.people.get(who).filter(|roles| !roles.cut);
+        let roles = roles.map(|roles| &roles.ever);
+        let limited = existing.limits(server, (&who.0, &who.1), roles, need);
+        limited.then_some(Skipped::Conditional)
     }
 
     /// Subjects that are these principals and, of all who are known, nobody else.
-    fn cover(&self, whos: &BTreeMap<Who, u64>) -> Vec<(Subject, String)> {
+    fn cover(&self, by: By, whos: &BTreeMap<Who, u64>) -> Vec<(Subject, String)> {
         let mut left: BTreeSet<&Who> = whos.keys().collect();
         let mut atoms = Vec::new();
-        while let Some((role, agent, covered)) = self.best_role(whos, &left) {
+        while let Some((role, agent, covered)) = self.best_role(by, whos, &left) {
             left.retain(|who| !covered.contains(who));
             atoms.push((Subject::Role(role.to_owned()), agent.to_owned()));
         }
@@ -200,15 +271,22 @@ impl Planner {
     /// The role that stands for most of those who are left, and whom it stands for.
     fn best_role<'s>(
         &'s self,
+        by: By,
         whos: &BTreeMap<Who, u64>,
         left: &BTreeSet<&'s Who>,
     ) -> Option<(&'s str, &'s str, BTreeSet<&'s Who>)> {
-        if self.by == By::User {
+        if by == By::User {
             return None;
         }
+        // Who may have any role has what stands for it, or nothing stands for one there.
+        let blocks = |(who, roles): (&Who, &Roles)| roles.cut && !whos.contains_key(who);
+        let blocked = self.people.iter().filter(|it| blocks(*it));
+        let blocked: BTreeSet<&str> = blocked.map(|((_, agent), _)| agent.as_str()).collect();
         let candidates: BTreeSet<(&str, &str)> = left
             .iter()
-            .filter_map(|who| Some((&who.1, &self.people.get(*who)?.always)))
+            .filter(|who| !blocked.contains(who.1.as_str()))
+            .filter_map(|who| Some((&who.1, self.people.get(*who).filter(|it| !it.cut)?)))
+            .map(|(agent, roles)| (agent, &roles.always))
             .flat_map(|(agent, roles)| roles.iter().map(|role| (role.as_str(), agent.as_str())))
             .collect();
         let mut best: Option<(&str, &str, BTreeSet<&Who>)> = None;
@@ -222,9 +300,9 @@ impl Planner {
             if !all || members.len() < MIN_USERS {
                 continue;
             }
-            let stands = members
-                .iter()
-                .filter(|(who, roles)| left.contains(who) && roles.always.contains(role));
+            let stands = members.iter().filter(|(who, roles)| {
+                !roles.cut && left.contains(who) && roles.always.contains(role)
+            });
             let covered: BTreeSet<&Who> = stands.map(|(who, _)| *who).collect();
             if !covered.is_empty()
                 && best
@@ -249,42 +327,50 @@ impl Planner {
 }
 
 /// One policy for all who are allowed the same. Any of its subjects is allowed it through any of its agents.
-fn policies(atoms: BTreeMap<(Subject, String), BTreeMap<(String, Need), u64>>) -> Vec<Policy> {
+fn policies(
+    atoms: BTreeMap<(Subject, String), BTreeMap<(String, Need), u64>>,
+    mut names: BTreeSet<String>,
+) -> Vec<Policy> {
     type Granted = BTreeSet<(String, Need)>;
-    let mut agents: BTreeMap<(Subject, bool, Granted), Vec<String>> = BTreeMap::new();
+    // What takes a condition stands alone, so that the condition is short.
+    let alone = |name: &str| (!is_exact(name)).then(|| name.to_owned());
+    let mut agents: BTreeMap<(Subject, Option<String>, Granted), Vec<String>> = BTreeMap::new();
     for ((subject, agent), granted) in &atoms {
         let whole = granted.keys().cloned().collect();
-        let key = (subject.clone(), agent.is_empty(), whole);
+        let key = (subject.clone(), alone(agent), whole);
         agents.entry(key).or_default().push(agent.clone());
     }
-    let mut clauses: BTreeMap<(bool, Vec<String>, Granted), Vec<Subject>> = BTreeMap::new();
+    type Key = (bool, Option<String>, Vec<String>, BTreeSet<(String, Need)>);
+    let mut clauses: BTreeMap<Key, Vec<Subject>> = BTreeMap::new();
     for ((subject, _, granted), agents) in agents {
+        let (Subject::Role(name) | Subject::User(name)) = &subject;
         let is_user = matches!(subject, Subject::User(_));
-        let key = (is_user, agents, granted);
+        let key = (is_user, alone(name), agents, granted);
         clauses.entry(key).or_default().push(subject);
     }
-    let mut names = BTreeSet::new();
-    let policies = clauses.into_iter().map(|((_, agents, granted), subjects)| {
-        let of = |what: &(String, Need)| {
-            let each = subjects.iter().flat_map(|subject| {
-                let each = agents.iter();
-                each.map(move |agent| (subject.clone(), agent.clone()))
+    let policies = clauses
+        .into_iter()
+        .map(|((.., agents, granted), subjects)| {
+            let of = |what: &(String, Need)| {
+                let each = subjects.iter().flat_map(|subject| {
+                    let each = agents.iter();
+                    each.map(move |agent| (subject.clone(), agent.clone()))
+                });
+                each.filter_map(|atom| atoms.get(&atom)?.get(what)).sum()
+            };
+            let grants = granted.iter().map(|what| Grant {
+                server: what.0.clone(),
+                need: what.1.clone(),
+                count: of(what),
+                risks: Vec::new(),
             });
-            each.filter_map(|atom| atoms.get(&atom)?.get(what)).sum()
-        };
-        let grants = granted.iter().map(|what| Grant {
-            server: what.0.clone(),
-            need: what.1.clone(),
-            count: of(what),
-            risks: Vec::new(),
+            let grants = grants.collect();
+            Policy {
+                name: name(&subjects, &mut names),
+                clause: Clause { subjects, agents },
+                grants,
+            }
         });
-        let grants = grants.collect();
-        Policy {
-            name: name(&subjects, &mut names),
-            clause: Clause { subjects, agents },
-            grants,
-        }
-    });
     policies.collect()
 }
 

@@ -5,12 +5,14 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
 
+use crate::Observation;
 use crate::table::Table;
 use crate::text::visible;
-use crate::{Need, Observation};
 
-/// Different groups that one server has; what comes beyond is counted.
+/// Different groups that one server has of users who are known; what comes beyond is counted.
 const MAX_GROUPS: usize = 10_000;
+/// And of requests whose user nobody knows: who needs no token can invent names.
+const MAX_UNKNOWN: usize = 1_000;
 
 /// All servers that were in shadow mode, by name.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -46,6 +48,9 @@ pub struct ServerReport {
     pub omitted: u64,
     #[serde(skip)]
     groups: BTreeMap<Key, Group>,
+    /// Those whose user nobody knows.
+    #[serde(skip)]
+    unknown: BTreeMap<Key, Group>,
 }
 
 /// Requests that are alike.
@@ -97,7 +102,9 @@ impl Report {
     #[must_use]
     pub fn finish(mut self) -> Self {
         for server in self.servers.values_mut() {
-            let mut groups: Vec<Group> = std::mem::take(&mut server.groups).into_values().collect();
+            let groups = std::mem::take(&mut server.groups).into_values();
+            let unknown = std::mem::take(&mut server.unknown).into_values();
+            let mut groups: Vec<Group> = groups.chain(unknown).collect();
             groups.sort_by_key(|group| std::cmp::Reverse(group.count));
             let (by_rule, not_allowed) = groups.into_iter().partition(Group::passes);
             (server.by_rule, server.not_allowed) = (by_rule, not_allowed);
@@ -135,15 +142,19 @@ impl ServerReport {
         self.changed = self.changed.saturating_add(one(changes));
         extend(&mut self.first, &mut self.last, time);
         // What needs no rule says nothing about a policy.
-        if passes && !matches!(Need::of(observation), Ok(Some(_))) {
+        if passes && observation.rules.is_empty() {
             return;
         }
         let key = [effect, refusal, user, agent, method, target].map(String::clone);
-        if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&key) {
+        let (groups, most) = match user.is_empty() {
+            true => (&mut self.unknown, MAX_UNKNOWN),
+            false => (&mut self.groups, MAX_GROUPS),
+        };
+        if groups.len() >= most && !groups.contains_key(&key) {
             self.omitted = self.omitted.saturating_add(1);
             return;
         }
-        let group = self.groups.entry(key).or_insert_with(|| Group {
+        let group = groups.entry(key).or_insert_with(|| Group {
             effect: effect.clone(),
             refusal: refusal.clone(),
             user: user.clone(),

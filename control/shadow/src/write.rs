@@ -4,8 +4,11 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::need::{MAX_PATTERN, is_plain};
 use crate::text::{quoted, scalar, visible};
-use crate::{Clause, Grant, Kind, Need, Plan, Policy, Subject};
+use crate::{Clause, Grant, Kind, Need, Plan, Policy, Skipped, Subject};
 
+const AND: &str = " && ";
+/// Bytes that a condition may have.
+const MAX_CONDITION: usize = 2048;
 /// Most `*` of a pattern.
 const MAX_STARS: usize = 8;
 
@@ -28,24 +31,26 @@ impl Display for Plan {
         }
         writeln!(
             f,
-            "# It allows each principal what it did, by exact names, whatever the arguments; the numbers say how often."
+            "# It allows each principal what it did and no rule allows, by exact names, whatever the arguments; the numbers say how often.\n\
+             # It belongs beside the documents that it was made with: what their rules allow is not repeated."
         )?;
         if self.policies.is_empty() {
             writeln!(f, "# There is nothing that needs a rule.")?;
         }
-        for ((server, why), count) in &self.skipped {
-            writeln!(
-                f,
-                "# Not proposed for `{}`: {} ({count}).",
-                visible(server),
-                why.why()
-            )?;
+        for skipped in &self.skipped {
+            writeln!(f, "# {}.", note(skipped))?;
         }
         for policy in &self.policies {
             write!(f, "---\n{policy}")?;
         }
         Ok(())
     }
+}
+
+/// What is not proposed, and why.
+pub(crate) fn note(((server, why), count): (&(String, Skipped), &u64)) -> String {
+    let server = visible(server);
+    format!("Not proposed for `{server}`: {} ({count})", why.why())
 }
 
 impl Display for Policy {
@@ -68,6 +73,15 @@ impl Display for Policy {
         }
         Ok(())
     }
+}
+
+/// Whether the conditions that it takes to say it fit into a rule.
+pub(crate) fn is_sayable(clause: &Clause, need: &Need) -> bool {
+    let mut conditions = Subjects::of(clause).conditions;
+    if !is_plain(&need.name) {
+        conditions.extend(exactly(need));
+    }
+    conditions.join(AND).len() <= MAX_CONDITION
 }
 
 /// Subjects as fields, and as conditions where fields cannot say it.
@@ -144,7 +158,7 @@ fn of_server(
             }
             for grant in names {
                 let name = scalar(&grant.need.name);
-                writeln!(f, "          - {name} # {}", note(grant))?;
+                writeln!(f, "          - {name} # {}", remark(grant))?;
             }
         }
         condition(f, subjects.conditions.clone())?;
@@ -153,7 +167,7 @@ fn of_server(
         let need = &grant.need;
         writeln!(f, "    - allow:\n        server: {server}")?;
         let (kind, pattern) = (need.kind.field(), quoted(&pattern(&need.name)));
-        writeln!(f, "        {kind}: [{pattern}] # {}", note(grant))?;
+        writeln!(f, "        {kind}: [{pattern}] # {}", remark(grant))?;
         let mut conditions = subjects.conditions.clone();
         conditions.extend(exactly(need));
         condition(f, conditions)?;
@@ -162,7 +176,7 @@ fn of_server(
 }
 
 /// How often it was seen, and how risky it is.
-fn note(grant: &Grant) -> String {
+fn remark(grant: &Grant) -> String {
     let mut note = grant.count.to_string();
     for class in &grant.risks {
         note.push_str(", ");
@@ -174,7 +188,7 @@ fn note(grant: &Grant) -> String {
 fn condition(f: &mut Formatter<'_>, conditions: Vec<String>) -> fmt::Result {
     match conditions.is_empty() {
         true => Ok(()),
-        false => writeln!(f, "        when: {}", quoted(&conditions.join(" && "))),
+        false => writeln!(f, "        when: {}", quoted(&conditions.join(AND))),
     }
 }
 
@@ -201,7 +215,7 @@ fn pattern(name: &str) -> String {
 }
 
 /// Whether a field of `subjects` takes it.
-fn is_exact(name: &str) -> bool {
+pub(crate) fn is_exact(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= MAX_PATTERN
         && !name.contains('*')

@@ -64,7 +64,7 @@ const RULES: &[(&str, &[&str])] = &[
     ),
     ("gatehold-push", &["gatehold-proto", "gatehold-wire"]),
     ("gatehold-api", &[]),
-    ("gatehold-shadow", &["gatehold-mcp"]),
+    ("gatehold-shadow", &["gatehold-engine", "gatehold-mcp"]),
     ("gatehold-approvals", &["gatehold-engine"]),
     (
         "gatehold-console",

@@ -155,7 +155,9 @@ async fn the_policy_that_is_proposed_allows_what_was_seen_and_nothing_else() {
         "{text}"
     );
 
-    let proposed = harness.control.of_data(&["suggest"]).await.unwrap();
+    let folder = harness.documents.folder().display().to_string();
+    let suggest = ["suggest", "--config", &folder];
+    let proposed = harness.control.of_data(&suggest).await.unwrap();
     figure(&format!(
         "the policy that is proposed for the demo's traffic:\n{proposed}"
     ));

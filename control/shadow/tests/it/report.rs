@@ -1,5 +1,4 @@
 //! The report, as people and as programs read it.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use expect_test::expect;
 use gatehold_shadow::{Observation, Report};
@@ -68,8 +67,8 @@ fn who_would_have_been_refused_and_why() {
             count  user       agent  roles    what               last                  why
             2      alice      desk   support  tools/call drop    2026-01-02T03:04:04Z  hidden: no rule allows tool `drop`
             1      alice      desk   support  tools/call get     2026-01-02T03:04:07Z  upstream: the server's answer is odd \u{1b}[2J
-            1      (unknown)                  tools/call drop    2026-01-02T03:04:05Z  token: a bearer token is required
             1      alice      desk   support  tools/call refund  2026-01-02T03:04:06Z  approval: approval required by rule `p/2`
+            1      (unknown)                  tools/call drop    2026-01-02T03:04:05Z  token: a bearer token is required
 
           allowed by rules
             count  user   agent  roles    what            last                  why
@@ -126,4 +125,27 @@ fn there_is_a_bound() {
         (server.requests, server.not_allowed.len(), server.omitted),
         (10_100, 10_000, 100)
     );
+}
+
+/// Nor does who needs no token for it keep others out of the report.
+#[test]
+fn who_is_unknown_takes_no_room_of_others() {
+    let mut report = Report::default();
+    let mut add = |user: &str, number: u32| {
+        let line = json!({"kind": "decision", "server": "s", "effect": "deny", "refusal": "token",
+            "method": "tools/call", "target": number.to_string(), "user": user, "enforced": false});
+        report.add(&Observation::parse(&line.to_string()).unwrap().unwrap());
+    };
+    for number in 0..20_000 {
+        add("", number);
+    }
+    add("", 0);
+    add("alice", 1);
+    let report = report.finish();
+    let server = &report.servers["s"];
+    assert_eq!(
+        (server.requests, server.not_allowed.len(), server.omitted),
+        (20_002, 1_001, 19_000)
+    );
+    assert!(server.not_allowed.iter().any(|group| group.user == "alice"));
 }
