@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use gatehold_api::Metrics;
 use gatehold_desk::Desk;
-use gatehold_documents::{Documents, IssuerDocument, Loader};
+use gatehold_documents::{Documents, IssuerDocument, Loader, Problems};
 use gatehold_push::{Resources, Rollouts, Snapshot};
 use gatehold_store::Secret;
 use gatehold_wire::SERVER_TYPE_URL;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -20,6 +21,9 @@ use crate::directory::Files;
 use crate::keys::{Found, Held, Keeper, Wanted};
 use crate::resources::Encoder;
 use crate::watch::Reading;
+
+/// How often modules that could not be used are looked at again: nobody tells when such a file changes.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// Why what is on disk is not in force; `None` when it is.
 pub type Refusal = Option<String>;
@@ -53,6 +57,8 @@ pub struct Outlets {
 #[derive(Debug)]
 pub struct InForce {
     documents: Option<Arc<Documents>>,
+    /// The documents as files, while a module that they name cannot be used.
+    waiting: Option<Arc<Files>>,
     binding_key: Secret,
     /// What was compiled before, so that a change costs what it changes.
     loader: Loader,
@@ -67,6 +73,7 @@ impl InForce {
     pub fn new(binding_key: Secret, keeper: Keeper, metrics: Metrics, outlets: Outlets) -> Self {
         Self {
             documents: None,
+            waiting: None,
             loader: Loader::default(),
             encoder: Encoder::default(),
             binding_key,
@@ -83,9 +90,12 @@ impl InForce {
         mut found: mpsc::Receiver<Found>,
         shutdown: CancellationToken,
     ) {
+        let mut retry = interval(RETRY);
+        retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
+                _ = retry.tick(), if self.waiting.is_some() => self.retry().await,
                 Some(reading) = readings.recv() => self.take_reading(reading).await,
                 Some(keys) = found.recv() => {
                     if self.keeper.take(keys) {
@@ -93,6 +103,26 @@ impl InForce {
                     }
                 }
             }
+        }
+    }
+
+    /// Takes the documents in again if their modules can be used by now.
+    async fn retry(&mut self) {
+        let (Some(files), Some(documents)) = (self.waiting.clone(), self.documents.clone()) else {
+            return;
+        };
+        let mut encoder = std::mem::take(&mut self.encoder);
+        let work = tokio::task::spawn_blocking(move || {
+            let is_good = encoder.rollout(&documents).is_ok();
+            (encoder, is_good)
+        });
+        let Ok((encoder, is_good)) = work.await else {
+            return;
+        };
+        self.encoder = encoder;
+        if is_good {
+            let (files, took) = (Ok(files), Duration::ZERO);
+            self.take_reading(Reading { files, took }).await;
         }
     }
 
@@ -104,16 +134,19 @@ impl InForce {
                 return self.refuse(problem.to_string(), 1);
             }
         };
-        let start = Instant::now();
+        self.waiting = None;
+        let (start, same) = (Instant::now(), files.clone());
         let mut loader = std::mem::take(&mut self.loader);
         let mut encoder = std::mem::take(&mut self.encoder);
         // Thousands of conditions take their time to compile, and so does what is looked for.
         let work = tokio::task::spawn_blocking(move || {
-            let loaded = loader.load(&files);
-            if let Ok(documents) = &loaded {
+            let loaded = loader.load(&files).map(|documents| {
                 // What is wrong with it is said when it is to come into force.
-                let _ = encoder.prepare(documents);
-            }
+                let _ = encoder.prepare(&documents);
+                // Reads files, which may take long.
+                let rollout = encoder.rollout(&documents);
+                (documents, rollout)
+            });
             (loader, encoder, loaded, version(&files))
         });
         let Ok((loader, encoder, loaded, version)) = work.await else {
@@ -122,32 +155,36 @@ impl InForce {
         (self.loader, self.encoder) = (loader, encoder);
         let compile = start.elapsed();
         match loaded {
-            Ok(documents) => self.apply(documents, &version, [read, compile]),
+            Ok((documents, rollout)) => {
+                let has_modules = rollout.is_ok();
+                let is_applied = self.apply(documents, rollout, &version, [read, compile]);
+                self.waiting = (is_applied && !has_modules).then_some(same);
+            }
             Err(problems) => {
-                for problem in &problems.list {
-                    let help = problem.help.as_deref().unwrap_or_default();
-                    error!(at = %problem.location, problem = problem.message, help, "a bad document");
-                }
-                let count = problems.list.len() + problems.more;
-                self.refuse(problems.to_string(), count as u64);
+                let count = log(&problems, "a bad document");
+                self.refuse(problems.to_string(), count);
             }
         }
     }
 
-    fn apply(&mut self, documents: Documents, version: &str, [read, compile]: [Duration; 2]) {
+    /// Whether the documents are in force now.
+    fn apply(
+        &mut self,
+        documents: Documents,
+        rollout: Result<Rollouts, Problems>,
+        version: &str,
+        [read, compile]: [Duration; 2],
+    ) -> bool {
         let start = Instant::now();
         let wanted = documents.issuers.iter().map(wanted);
         // Before anything is replaced: either all of it comes into force, or nothing.
         let key = self.binding_key.as_bytes();
         let held = |name: &str| self.keeper.held(name);
-        let encoded = self.encoder.resources(&documents, key, held);
-        let rollout = match encoded.and_then(|_| self.encoder.rollout(&documents)) {
-            Ok(rollout) => rollout,
-            Err(problem) => {
-                error!(%problem, "the documents can't be pushed");
-                return self.refuse(problem.to_string(), 1);
-            }
-        };
+        if let Err(problem) = self.encoder.resources(&documents, key, held) {
+            error!(%problem, "the documents can't be pushed");
+            self.refuse(problem.to_string(), 1);
+            return false;
+        }
         self.keeper.keep(wanted);
         let Documents {
             servers,
@@ -161,15 +198,29 @@ impl InForce {
         self.outlets.refusals.send_replace(None);
         self.documents = Some(Arc::new(documents));
         self.publish();
-        // After the policies, so that a new filter finds those that were made for it. It is only another one if the
-        // document is.
-        self.outlets.rollouts.send_replace(rollout);
+        match rollout {
+            // After the policies, so that a new filter finds those that were made for it. It is only another one if the
+            // document is.
+            Ok(rollout) => {
+                self.outlets.rollouts.send_replace(rollout);
+            }
+            // Nobody's policies wait for the file of a filter.
+            Err(problems) => {
+                let count = log(&problems, "a bad module");
+                self.metrics.modules_refused(count);
+                error!(
+                    problems = count,
+                    "the filter is not rolled out; every Envoy keeps what it has"
+                );
+            }
+        }
         let [read_us, compile_us, encode_us] =
             [read, compile, start.elapsed()].map(|time| time.as_micros() as u64);
         info!(
             version,
             servers, issuers, policies, read_us, compile_us, encode_us, "documents are in force"
         );
+        true
     }
 
     fn refuse(&self, why: String, problems: u64) {
@@ -226,6 +277,15 @@ impl InForce {
             Err(problem) => error!(%problem, "the documents can't be pushed"),
         }
     }
+}
+
+/// Logs each problem, and counts them.
+fn log(problems: &Problems, what: &str) -> u64 {
+    for problem in &problems.list {
+        let help = problem.help.as_deref().unwrap_or_default();
+        error!(at = %problem.location, problem = problem.message, help, "{what}");
+    }
+    (problems.list.len() + problems.more) as u64
 }
 
 /// The version of each server's resource.

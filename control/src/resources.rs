@@ -27,9 +27,6 @@ pub enum EncodeError {
     /// What is looked for.
     #[error(transparent)]
     Detectors(#[from] DetectorsError),
-    /// Modules of the filter.
-    #[error("{0}")]
-    Modules(#[from] Problems),
 }
 
 /// Makes resources of documents, and makes those of servers that have not changed only once.
@@ -41,21 +38,20 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Does of [`Encoder::resources`] what takes long, where that may take long: compiles the detectors, and reads modules.
+    /// Does of [`Encoder::resources`] what takes long, where that may take long: compiles the detectors.
     ///
     /// # Errors
     /// As there.
     pub fn prepare(&mut self, documents: &Documents) -> Result<(), EncodeError> {
         self.detectors.resource(documents.detectors.as_deref())?;
-        self.rollout(documents)?;
         Ok(())
     }
 
-    /// What Envoys get of the filter, if a document says so.
+    /// What Envoys get of the filter, if a document says so. Reads modules.
     ///
     /// # Errors
     /// Modules that cannot be used, where they are named.
-    pub fn rollout(&mut self, documents: &Documents) -> Result<Rollouts, EncodeError> {
+    pub fn rollout(&mut self, documents: &Documents) -> Result<Rollouts, Problems> {
         let Some(document) = &documents.filter else {
             return Ok(None);
         };

@@ -1,10 +1,10 @@
 //! From the document about the filter to what each Envoy gets of it.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gatehold_documents::{FilterDocument, FilterVersion, Location, Problem, Problems};
 use gatehold_proto::extension::envoy::config::core::v3::{
@@ -33,9 +33,19 @@ const MAGIC: &[u8] = b"\0asm";
 #[derive(Debug)]
 pub struct Filters {
     document: Arc<FilterDocument>,
+    offer: Offer,
     /// By the version's name in the document.
-    versions: HashMap<String, Arc<Resources>>,
-    none: Arc<Resources>,
+    versions: HashMap<String, Version>,
+}
+
+/// One version of the document.
+#[derive(Debug)]
+struct Version {
+    /// As Envoys are told: the name, and a digest of what makes filters differ.
+    version: Arc<str>,
+    module: Arc<Vec<u8>>,
+    /// The resource as it was offered last; it is made when it is first needed.
+    made: Mutex<Option<(Offer, Arc<Resources>)>>,
 }
 
 /// Reads modules and makes resources of them, each only once.
@@ -51,15 +61,25 @@ pub struct Modules {
 /// What makes an offer another one than that of an earlier control.
 ///
 /// Envoy remembers the last configuration that it was sent, even if it refused it, and takes the very same one for
-/// granted when it comes again: it would say that it has a filter which it never loaded. Within one life control offers
-/// nothing that was refused, and from one life to the next offers differ in this.
-#[derive(Clone, Copy, Debug)]
-struct Offer(i32);
+/// granted when it comes again: it would say that it has a filter which it never loaded. So offers differ in this after
+/// each refusal, and from one life of control to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Offer(u32);
+
+/// Offers there are: nanoseconds within a millisecond, which Envoy does not notice.
+const OFFERS: u32 = 1_000_000;
+
+impl Offer {
+    /// The offer after this many refusals.
+    fn after(self, refusals: u32) -> Self {
+        Self(self.0.wrapping_add(refusals) % OFFERS)
+    }
+}
 
 impl Default for Modules {
     fn default() -> Self {
         Self {
-            offer: Offer(fastrand::i32(0..1_000_000)),
+            offer: Offer(fastrand::u32(0..OFFERS)),
             made: None,
             read: HashMap::new(),
         }
@@ -84,10 +104,12 @@ impl Modules {
             let known = known.or_else(|| before.get(&version.sha256)).cloned();
             match known.map_or_else(|| module(version).map(Arc::new), Ok) {
                 Ok(bytes) => {
-                    let resource = resource(document, version, &bytes, self.offer);
-                    let resources = [(EXTENSION_TYPE_URL.to_owned(), resource)];
-                    let resources = Arc::new(resources.into_iter().collect());
-                    versions.insert(version.name.clone(), resources);
+                    let of = Version {
+                        version: label(document, version).into(),
+                        module: bytes.clone(),
+                        made: Mutex::default(),
+                    };
+                    versions.insert(version.name.clone(), of);
                     self.read.insert(version.sha256, bytes);
                 }
                 Err(problem) => problems.push(problem),
@@ -99,8 +121,8 @@ impl Modules {
         }
         let filters = Arc::new(Filters {
             document: document.clone(),
+            offer: self.offer,
             versions,
-            none: Arc::default(),
         });
         self.made = Some(filters.clone());
         Ok(filters)
@@ -108,10 +130,33 @@ impl Modules {
 }
 
 impl Rollout for Filters {
-    fn of(&self, id: &str, cluster: &str) -> Arc<Resources> {
-        let version = self.document.version_of(id, cluster);
+    fn wanted(&self, id: &str, cluster: &str) -> Option<Arc<str>> {
+        let name = self.document.version_of(id, cluster);
         // Every version that the document names exists.
-        self.versions.get(version).unwrap_or(&self.none).clone()
+        Some(self.versions.get(name)?.version.clone())
+    }
+
+    fn versions(&self) -> Vec<Arc<str>> {
+        let all = self.versions.values();
+        all.map(|version| version.version.clone()).collect()
+    }
+
+    fn resources(&self, version: &str, offer: u32) -> Option<Arc<Resources>> {
+        let offer = self.offer.after(offer);
+        let mut all = self.versions.values();
+        let of = all.find(|of| &*of.version == version)?;
+        // What a thread that panicked left is whole: it is replaced in one step.
+        let mut made = of.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((last, resources)) = &*made
+            && *last == offer
+        {
+            return Some(resources.clone());
+        }
+        let resource = resource(&self.document, of, offer);
+        let resources = [(EXTENSION_TYPE_URL.to_owned(), resource)];
+        let resources: Arc<Resources> = Arc::new(resources.into_iter().collect());
+        *made = Some((offer, resources.clone()));
+        Some(resources)
     }
 }
 
@@ -145,6 +190,10 @@ fn module(version: &FilterVersion) -> Result<Vec<u8>, Problem> {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // To open anything else may take forever.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let mut bytes = Vec::new();
     // One byte more than is accepted, so that the end is not taken for that of the file.
     let most = MAX_MODULE_BYTES.saturating_add(1);
@@ -155,21 +204,20 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// As `envoy/local/envoy.yaml` has it, with the module in it: there is no second fetch that could fail, and Envoy has
-/// the new module before it lets go of the old one.
-fn resource(
-    document: &FilterDocument,
-    version: &FilterVersion,
-    module: &[u8],
-    Offer(offer): Offer,
-) -> Resource {
-    // Whatever makes filters differ for people, and nothing else.
+/// The version's name, and a digest of whatever makes filters differ for people, and of nothing else.
+fn label(document: &FilterDocument, version: &FilterVersion) -> String {
     let mut digest = Sha256::new();
     for part in [&version.sha256[..], document.configuration.as_bytes()] {
         digest.update(part);
     }
     let digest = hex(&digest.finalize());
     let digest = digest.get(..16).unwrap_or_default();
+    format!("{}+{digest}", version.name)
+}
+
+/// As `envoy/local/envoy.yaml` has it, with the module in it: there is no second fetch that could fail, and Envoy has
+/// the new module before it lets go of the old one.
+fn resource(document: &FilterDocument, of: &Version, Offer(offer): Offer) -> Resource {
     let plugin = PluginConfig {
         name: EXTENSION_NAME.to_owned(),
         root_id: EXTENSION_NAME.to_owned(),
@@ -179,7 +227,7 @@ fn resource(
             runtime: RUNTIME.to_owned(),
             code: Some(AsyncDataSource {
                 local: Some(DataSource {
-                    inline_bytes: module.to_vec(),
+                    inline_bytes: of.module.to_vec(),
                 }),
             }),
         }),
@@ -190,7 +238,7 @@ fn resource(
                 base_interval: Some(prost_types::Duration {
                     seconds: 1,
                     // Less than a millisecond, which Envoy does not notice here.
-                    nanos: offer,
+                    nanos: i32::try_from(offer).unwrap_or_default(),
                 }),
             }),
         }),
@@ -203,7 +251,7 @@ fn resource(
         name: EXTENSION_NAME.to_owned(),
         typed_config: Some(any(WASM_TYPE_URL, &wasm)),
     };
-    let version = format!("{}+{digest}", version.name);
+    let version = of.version.to_string();
     let body = extension.encode_to_vec();
     Resource::versioned(EXTENSION_TYPE_URL, EXTENSION_NAME, version, body)
 }

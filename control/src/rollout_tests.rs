@@ -31,8 +31,15 @@ fn plugin(resource: &Resource) -> (TypedExtensionConfig, PluginConfig) {
     (extension, wasm.config.unwrap())
 }
 
-fn only(resources: &Resources) -> &Resource {
-    resources.get(EXTENSION_TYPE_URL, EXTENSION_NAME).unwrap()
+/// What this Envoy is to have, as it is offered after so many refusals.
+fn of(filters: &Filters, cluster: &str, refusals: u32) -> Resource {
+    let version = filters.wanted("edge-1", cluster).unwrap();
+    assert!(filters.versions().contains(&version));
+    let resources = filters.resources(&version, refusals).unwrap();
+    resources
+        .get(EXTENSION_TYPE_URL, EXTENSION_NAME)
+        .unwrap()
+        .clone()
 }
 
 #[test]
@@ -44,15 +51,15 @@ fn each_group_gets_its_module_inline() {
     let document = document(folder.path(), &hex(&Sha256::digest(MODULE)));
     let mut modules = Modules::default();
     let filters = modules.filters(&document).unwrap();
-    let (rest, canary) = (filters.of("edge-1", "edge"), filters.of("edge-1", "canary"));
-    let versions = [&rest, &canary].map(|resources| only(resources).version.to_string());
+    let (rest, canary) = (of(&filters, "edge", 0), of(&filters, "canary", 0));
+    let versions = [&rest, &canary].map(|resource| resource.version.to_string());
     let [old, new] = &versions;
     assert!(
         old.starts_with("old+") && new.starts_with("new+"),
         "{versions:?}"
     );
 
-    let (extension, plugin) = plugin(only(&rest));
+    let (extension, plugin) = plugin(&rest);
     assert_eq!(extension.name, "gatehold");
     let vm = plugin.vm_config.unwrap();
     assert_eq!((&*vm.vm_id, &*vm.runtime), ("gatehold", RUNTIME));
@@ -83,11 +90,30 @@ fn another_control_offers_the_same_version_in_other_words() {
             offer,
             ..Modules::default()
         };
-        only(&modules.filters(&document).unwrap().of("", "")).clone()
+        of(&modules.filters(&document).unwrap(), "", 0)
     });
     let [one, other] = &made;
     assert_eq!(one.version, other.version);
     assert_ne!(one.message().unwrap(), other.message().unwrap());
+}
+
+#[test]
+fn after_a_refusal_a_version_is_offered_in_other_words() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["old.wasm", "new.wasm"] {
+        std::fs::write(folder.path().join(name), MODULE).unwrap();
+    }
+    let document = document(folder.path(), &hex(&Sha256::digest(MODULE)));
+    let mut modules = Modules {
+        offer: Offer(OFFERS - 1),
+        ..Modules::default()
+    };
+    let filters = modules.filters(&document).unwrap();
+    let [one, again, other] = [0, 0, 1].map(|refusals| of(&filters, "", refusals));
+    assert_eq!(one.message().unwrap(), again.message().unwrap());
+    assert_eq!(one.version, other.version);
+    assert_ne!(one.message().unwrap(), other.message().unwrap());
+    assert!(filters.resources("none", 0).is_none());
 }
 
 #[test]
@@ -110,6 +136,16 @@ fn modules_that_cannot_be_used_are_told_where_they_are_named() {
         "new.wasm` is no WebAssembly module",
         "2 problems",
     ]);
+    // Nobody waits for somebody to write into it.
+    let fifo = folder.path().join("old.wasm");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    check(&["old.wasm`: it is no regular file"]);
+    std::fs::remove_file(fifo).unwrap();
+    check(&["old.wasm`: No such file"]);
+    std::fs::create_dir(folder.path().join("old.wasm")).unwrap();
+    check(&["old.wasm`: it is no regular file"]);
+    std::fs::remove_dir(folder.path().join("old.wasm")).unwrap();
     std::fs::write(folder.path().join("old.wasm"), MODULE).unwrap();
     check(&[
         "filter.yaml:6:46: `",

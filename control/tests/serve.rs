@@ -216,6 +216,66 @@ async fn nothing_is_pushed_before_good_documents_are_there() {
 }
 
 #[tokio::test]
+async fn policies_do_not_wait_for_a_module() {
+    let folder = documents();
+    let module = folder.path("gatehold.wasm");
+    let text = format!(
+        "
+apiVersion: gatehold.io/v1
+kind: Filter
+metadata: {{ name: filter }}
+spec:
+  versions: [{{ name: a, module: {}, sha256: 93a44bbb96c751218e4c00d479e4c14358122a389acca16205b1e4d0dc5f9476 }}]
+  configuration: {{ control_cluster: control }}
+  default: a
+",
+        module.display()
+    );
+    folder.write("filter.yaml", &text);
+    // Nobody writes into it, and nobody waits for that.
+    let made = Command::new("mkfifo").arg(&module).status().await;
+    assert!(made.expect("made").success());
+    let serving = Serving::start(&folder, &folder.config()).await;
+    let mut filter = Filter::connect(&serving, &[]).await;
+    let mut names = Vec::new();
+    while names.len() < 3 {
+        names.extend(filter.names().await);
+    }
+    names.sort();
+    assert_eq!(names, ["corp", "crm", "wiki"]);
+    let line = serving.logged("a bad module").await;
+    for part in [
+        "filter.yaml:6:33",
+        "it is no regular file",
+        "put the module there",
+    ] {
+        assert!(line.contains(part), "{line}");
+    }
+    serving.logged("every Envoy keeps what it has").await;
+    assert_eq!(serving.get("/readyz").await.0, 200);
+    let refused = async |expected: &str| {
+        let line = format!("gatehold_config_refused {expected}\n");
+        let (_, metrics) = serving.get("/metrics").await;
+        metrics.contains(&line).then_some(())
+    };
+    until("the metric", async || refused("1").await).await;
+    let check = Command::new(BINARY)
+        .arg("check")
+        .arg(folder.config())
+        .output();
+    let check = check.await.expect("run");
+    let errors = String::from_utf8_lossy(&check.stderr).into_owned();
+    assert!(
+        !check.status.success() && errors.contains("filter.yaml:6:33"),
+        "{errors}"
+    );
+    // It is found when it is there, without a change of any document.
+    fs::remove_file(&module).expect("removed");
+    fs::write(&module, b"\0asm\x01\0\0\0").expect("written");
+    until("the metric", async || refused("0").await).await;
+}
+
+#[tokio::test]
 async fn audit_events_are_acknowledged_once_and_exported() {
     let folder = documents();
     let serving = Serving::start(&folder, &folder.config()).await;

@@ -115,7 +115,7 @@ impl Metrics {
         );
         all.register(
             "config_refused",
-            "1 when the documents on disk were refused and older ones are in force",
+            "1 when the documents on disk, or modules that they name, were refused and older ones are in force",
             inner.config_refused.clone(),
         );
         all.register(
@@ -259,6 +259,11 @@ impl Metrics {
             .config_loads
             .get_or_create_owned(&ResultLabel { result: "refused" })
             .inc();
+        self.modules_refused(problems);
+    }
+
+    /// Modules that the documents name can't be used, however it went with the documents.
+    pub fn modules_refused(&self, problems: u64) {
         self.inner.config_refused.set(1);
         self.inner.config_problems.set(gauge(problems));
     }

@@ -3,20 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use gatehold_wire::discovery::Node;
 use gatehold_wire::setup::problems;
 use tonic::{Code, Status};
 
 use crate::gone::{Gone, GoneList};
+use crate::text::{MAX_WORD, short};
+use crate::told::Told;
 use crate::view::Seen;
 use crate::{EXTENSION_NAME, EXTENSION_TYPE_URL, Subscriptions, TypeStatus};
 
-/// Longest text of a client that is kept for people, in characters.
-const MAX_TEXT: usize = 256;
 /// Most words of a client that are kept.
 const MAX_WORDS: usize = 16;
+/// Most problems that one stream can tell of.
+const MAX_PROBLEMS: usize = 16;
 
 /// What a stream carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,8 +37,8 @@ pub struct Fleet {
     streams: Mutex<BTreeMap<u64, Arc<Entry>>>,
     opened: AtomicU64,
     gone: Mutex<GoneList>,
-    /// Node and problem, and how many streams tell of it.
-    problems: Mutex<BTreeMap<(String, &'static str), usize>>,
+    /// Problems of nodes that people were told of.
+    told: Mutex<Told>,
 }
 
 #[derive(Debug)]
@@ -53,8 +55,8 @@ struct State {
     cluster: String,
     version: String,
     problems: Vec<String>,
-    /// Which of them were counted, for the node that it said with it.
-    counted: Vec<(String, &'static str)>,
+    /// How many of its problems were news.
+    news: usize,
     last_seen: Option<SystemTime>,
     /// Version of the snapshot that the client had in force last, all of it.
     snapshot: Option<String>,
@@ -203,11 +205,12 @@ impl Connection {
     /// Notes who the client says it is.
     pub fn identify(&self, node: &Node) {
         let mut state = lock(&self.entry.state);
-        state.node = short(&node.id);
-        state.cluster = short(&node.cluster);
-        state.version = short(&node.user_agent_version);
+        state.node = short(&node.id, MAX_WORD);
+        state.cluster = short(&node.cluster, MAX_WORD);
+        state.version = short(&node.user_agent_version, MAX_WORD);
         let words = problems(&node.client_features);
-        state.problems = words.take(MAX_WORDS).map(short).collect();
+        let words = words.take(MAX_WORDS);
+        state.problems = words.map(|word| short(word, MAX_WORD)).collect();
     }
 
     /// Who the client says it is: node id and cluster. Nothing before it has said so.
@@ -240,22 +243,21 @@ impl Connection {
                 | Code::OutOfRange
                 | Code::ResourceExhausted
         );
-        lock(&self.entry.state).refused = refused.then(|| short(status.message()));
+        lock(&self.entry.state).refused = refused.then(|| short(status.message(), MAX_WORD));
     }
 
-    /// Notes that something is wrong with how the client was set up; whether it is the first stream of its node to
-    /// say so.
+    /// Notes that something is wrong with how the client was set up; whether its node has not said so within the last
+    /// hour. A stream that says ever other node ids is no longer listened to.
     pub fn has_problem(&self, problem: &'static str) -> bool {
         let mut state = lock(&self.entry.state);
-        let key = (state.node.clone(), problem);
-        if state.counted.contains(&key) {
+        if state.news >= MAX_PROBLEMS {
             return false;
         }
-        state.counted.push(key.clone());
-        let mut problems = lock(&self.fleet.problems);
-        let streams = problems.entry(key).or_default();
-        *streams += 1;
-        *streams == 1
+        let is_news = lock(&self.fleet.told).is_news(&state.node, problem, Instant::now());
+        if is_news {
+            state.news += 1;
+        }
+        is_news
     }
 
     /// Does something with what the client asked for and was told.
@@ -269,25 +271,49 @@ impl Drop for Connection {
         lock(&self.fleet.streams).remove(&self.id);
         let gone = self.entry.gone();
         lock(&self.fleet.gone).add(gone);
-        let counted = std::mem::take(&mut lock(&self.entry.state).counted);
-        let mut problems = lock(&self.fleet.problems);
-        for key in counted {
-            if let Some(streams) = problems.get_mut(&key) {
-                *streams -= 1;
-                if *streams == 0 {
-                    problems.remove(&key);
-                }
-            }
-        }
     }
-}
-
-/// As much of a text as is kept.
-fn short(text: &str) -> String {
-    text.chars().take(MAX_TEXT).collect()
 }
 
 /// Nothing that is done under these locks panics halfway, so what a panicking thread left is whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connect(fleet: &Arc<Fleet>, node: &str) -> Connection {
+        let connection = fleet.connect(StreamKind::Policy, "127.0.0.1:5".to_owned());
+        connection.identify(&named(node));
+        connection
+    }
+
+    fn named(id: &str) -> Node {
+        Node {
+            id: id.to_owned(),
+            ..Node::default()
+        }
+    }
+
+    #[test]
+    fn a_problem_that_comes_back_with_each_stream_is_told_once() {
+        let fleet = Arc::new(Fleet::default());
+        let told = (0..5).map(|_| connect(&fleet, "a").has_problem("x"));
+        assert_eq!(told.filter(|told| *told).count(), 1);
+        assert!(connect(&fleet, "a").has_problem("y"));
+        assert!(connect(&fleet, "b").has_problem("x"));
+    }
+
+    #[test]
+    fn one_stream_with_ever_other_ids_tells_of_few() {
+        let fleet = Arc::new(Fleet::default());
+        let connection = connect(&fleet, "a");
+        let told = (0..1000).filter(|number| {
+            connection.identify(&named(&number.to_string()));
+            connection.has_problem("x")
+        });
+        assert_eq!(told.count(), MAX_PROBLEMS);
+        assert!(connect(&fleet, "b").has_problem("x"));
+    }
 }

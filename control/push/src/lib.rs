@@ -20,6 +20,9 @@ mod rollout;
 mod service;
 mod source;
 mod subscriptions;
+mod text;
+mod told;
+mod trials;
 mod versions;
 mod view;
 

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::text::{MAX_REASON, short};
+
 /// Reads the message of a NACK: one line per refused resource, `<name>: <reason>`.
 ///
 /// Gives the reason of each resource that was refused. The resources of the response that no line
 /// names were accepted by the client. When no line names any, the whole response was refused, and the
-/// message is everybody's reason.
+/// message is everybody's reason. Reasons are cut where they are too long to be kept.
 pub fn reasons<'a>(
     message: &str,
     offered: impl Iterator<Item = &'a str> + Clone,
@@ -17,11 +19,11 @@ pub fn reasons<'a>(
             continue;
         };
         if offered.clone().any(|offer| offer == name) {
-            reasons.insert(name.to_owned(), reason.to_owned());
+            reasons.insert(name.to_owned(), short(reason, MAX_REASON));
         }
     }
     if reasons.is_empty() {
-        reasons.extend(offered.map(|name| (name.to_owned(), message.to_owned())));
+        reasons.extend(offered.map(|name| (name.to_owned(), short(message, MAX_REASON))));
     }
     reasons
 }
@@ -58,5 +60,12 @@ mod tests {
         );
         check("c: not ours", &["a"], &[("a", "c: not ours")]);
         check("", &["a"], &[("a", "")]);
+    }
+
+    #[test]
+    fn a_reason_is_as_long_as_is_kept() {
+        let long = "x".repeat(MAX_REASON);
+        check(&format!("{long}y"), &["a"], &[("a", &long)]);
+        check(&format!("a: {long}y"), &["a", "b"], &[("a", &long)]);
     }
 }

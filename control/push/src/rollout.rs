@@ -1,13 +1,15 @@
 //! Which Envoy gets which filter, and when: one first, the others once it has taken it, none while one refuses it.
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::future::pending;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use crate::source::Source;
+use crate::trials::{Held, Node, Report, Trials};
 use crate::{Connection, Resources};
 
 /// Type of the resource that Envoy gets the filter in.
@@ -18,8 +20,14 @@ pub const EXTENSION_NAME: &str = "gatehold";
 
 /// Which version of the filter each Envoy is to have.
 pub trait Rollout: fmt::Debug + Send + Sync {
-    /// The filter for the Envoy with this node id and cluster: one resource, [`EXTENSION_NAME`].
-    fn of(&self, id: &str, cluster: &str) -> Arc<Resources>;
+    /// The version for the Envoy with this node id and cluster; one of [`Rollout::versions`].
+    fn wanted(&self, id: &str, cluster: &str) -> Option<Arc<str>>;
+
+    /// All versions there are.
+    fn versions(&self) -> Vec<Arc<str>>;
+
+    /// The filter of this version: one resource, [`EXTENSION_NAME`]. Its message is another one for each `offer`.
+    fn resources(&self, version: &str, offer: u32) -> Option<Arc<Resources>>;
 }
 
 /// What is rolled out; while it is `None` every Envoy keeps what it has.
@@ -28,14 +36,21 @@ pub type Rollouts = Option<Arc<dyn Rollout>>;
 /// Lets Envoys have a version of the filter by turns.
 ///
 /// A version that no Envoy has yet goes to one alone. Once that has taken it, it goes to all that are to have it; once
-/// one has refused it, to no other as long as that one is to have it. An Envoy without any filter has nothing to lose
-/// and need not wait.
+/// one has refused it, to no other until the document gives that one another version. Not to answer, and to go away
+/// before an answer, counts as a refusal. An Envoy without any filter gets one that is known to run, if there is any,
+/// and has nothing to lose otherwise.
 #[derive(Debug)]
 pub struct Gate {
-    trials: Mutex<BTreeMap<Arc<str>, Trial>>,
+    state: Mutex<State>,
     streams: AtomicU64,
     /// Counts changes, so that those who wait look again.
     changes: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    rollout: Rollouts,
+    trials: Trials,
 }
 
 /// A version that is held back.
@@ -45,24 +60,14 @@ pub struct HeldBack {
     pub version: Arc<str>,
     /// Node id of an Envoy that refuses it.
     pub node: String,
-    /// Why, in Envoy's words.
+    /// Why, in Envoy's words or ours.
     pub reason: String,
-}
-
-/// What is known of a version.
-#[derive(Debug, Default)]
-struct Trial {
-    is_taken: bool,
-    /// The stream of the Envoy that tries it.
-    by: Option<u64>,
-    /// Node id to cluster and reason.
-    refused: BTreeMap<String, (String, String)>,
 }
 
 impl Default for Gate {
     fn default() -> Self {
         Self {
-            trials: Mutex::default(),
+            state: Mutex::default(),
             streams: AtomicU64::new(0),
             changes: watch::Sender::new(0),
         }
@@ -70,80 +75,57 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// The versions that are held back by `rollout`, with each Envoy that refuses them.
+    /// The versions that are held back by `rollout`, with Envoys that refuse them: a hundred of each version at most.
     pub fn held_back(&self, rollout: &dyn Rollout) -> Vec<HeldBack> {
-        let trials = self.lock();
-        let refused = trials.iter().flat_map(|(version, trial)| {
-            let still = trial.refused.iter().filter(|(id, (cluster, _))| {
-                version_of(&rollout.of(id, cluster)).as_ref() == Some(version)
-            });
-            still.map(|(node, (_, reason))| HeldBack {
-                version: version.clone(),
-                node: node.clone(),
-                reason: reason.clone(),
+        let now = Instant::now().into_std();
+        let is_wanted = |held: &Held<'_>| {
+            let Node { id, cluster } = held.node;
+            rollout.wanted(id, cluster).as_ref() == Some(held.version)
+        };
+        self.change(|state| {
+            let held = state.trials.held_back(now).filter(is_wanted);
+            held.map(|held| HeldBack {
+                version: held.version.clone(),
+                node: held.node.id.clone(),
+                reason: held.reason.to_owned(),
             })
-        });
-        refused.collect()
+            .collect()
+        })
     }
 
-    /// The Envoy of this node id has the version in force.
-    fn take(&self, version: &Arc<str>, id: &str) {
-        self.change(|trials| {
-            let trial = trials.entry(version.clone()).or_default();
-            let is_new = !trial.is_taken;
-            trial.is_taken = true;
-            trial.by = None;
-            trial.refused.remove(id).is_some() || is_new
-        });
-    }
-
-    /// The Envoy of this node refuses the version.
-    fn refuse(&self, version: &Arc<str>, id: &str, cluster: &str, reason: &str) {
-        self.change(|trials| {
-            let trial = trials.entry(version.clone()).or_default();
-            trial.by = None;
-            let refused = (cluster.to_owned(), reason.to_owned());
-            trial.refused.insert(id.to_owned(), refused.clone()) != Some(refused)
-        });
-    }
-
-    /// Whether the Envoy on this stream may have the version now.
-    fn admit(&self, version: &Arc<str>, stream: u64, rollout: &dyn Rollout) -> bool {
-        let mut trials = self.lock();
-        let trial = trials.entry(version.clone()).or_default();
-        // An Envoy that is to have another version by now has no say in this one.
-        trial.refused.retain(|id, (cluster, _)| {
-            version_of(&rollout.of(id, cluster)).as_ref() == Some(version)
-        });
-        if !trial.refused.is_empty() {
-            return false;
-        }
-        trial.is_taken || *trial.by.get_or_insert(stream) == stream
-    }
-
-    /// The stream tries no other version than this one any longer.
-    fn leave(&self, stream: u64, except: Option<&Arc<str>>) {
-        self.change(|trials| {
-            let mut is_changed = false;
-            for (version, trial) in trials {
-                if trial.by == Some(stream) && Some(version) != except {
-                    trial.by = None;
-                    is_changed = true;
-                }
-            }
-            is_changed
-        });
-    }
-
-    fn change(&self, act: impl FnOnce(&mut BTreeMap<Arc<str>, Trial>) -> bool) {
-        if act(&mut self.lock()) {
+    /// Does something, and wakes those who may have waited for it.
+    fn change<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let before = state.trials.revision();
+        let result = act(&mut state);
+        if state.trials.revision() != before {
             self.changes.send_modify(|changes| *changes += 1);
         }
+        result
     }
 
     /// Nothing that is done under the lock panics halfway.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Trial>> {
-        self.trials.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// What is rolled out from now on.
+    fn follow(&mut self, rollouts: &Rollouts) {
+        let is_same = match (&self.rollout, rollouts) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        };
+        if is_same {
+            return;
+        }
+        self.rollout.clone_from(rollouts);
+        if let Some(rollout) = rollouts {
+            let wanted = |node: &Node| rollout.wanted(&node.id, &node.cluster);
+            self.trials.document(rollout.versions(), wanted);
+        }
     }
 }
 
@@ -153,6 +135,8 @@ pub(crate) struct Turns {
     gate: Arc<Gate>,
     changes: watch::Receiver<u64>,
     stream: u64,
+    /// When to look again, if nothing changes before.
+    again: Option<Instant>,
 }
 
 impl Turns {
@@ -163,54 +147,73 @@ impl Turns {
             changes: gate.changes.subscribe(),
             stream: gate.streams.fetch_add(1, Ordering::Relaxed),
             gate,
+            again: None,
         }
     }
 }
 
 impl Source for Turns {
     async fn changed(&mut self) -> bool {
+        let again = self.again;
+        let time = async {
+            match again {
+                Some(again) => sleep_until(again).await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             changed = self.rollouts.changed() => changed.is_ok(),
             changed = self.changes.changed() => changed.is_ok(),
+            () = time => true,
         }
     }
 
     fn now(&mut self, client: &Connection) -> Option<Arc<Resources>> {
+        self.again = None;
         self.changes.borrow_and_update();
-        let rollout = self.rollouts.borrow_and_update().clone()?;
-        let (id, cluster) = client.node()?;
-        let resources = rollout.of(&id, &cluster);
-        let wanted = version_of(&resources)?;
-        let (held, refused) =
-            client.with(|client| client.resource(EXTENSION_TYPE_URL, EXTENSION_NAME));
-        self.gate.leave(self.stream, Some(&wanted));
-        if held.as_ref() == Some(&wanted) {
-            self.gate.take(&wanted, &id);
-        }
-        match refused {
-            Some(refused) if refused.version == wanted => {
-                self.gate.refuse(&wanted, &id, &cluster, &refused.reason);
-                return Some(resources);
-            }
-            _ => {}
-        }
-        let may_have = match held {
-            None => true,
-            Some(held) => held == wanted || self.gate.admit(&wanted, self.stream, &*rollout),
-        };
-        may_have.then_some(resources)
+        let (stream, now) = (self.stream, Instant::now().into_std());
+        let rollouts = &mut self.rollouts;
+        let (rollout, turn) = self.gate.change(|state| {
+            // Looked at under the lock, so that no stream goes back to what was before.
+            let rollout = rollouts.borrow_and_update().clone();
+            state.follow(&rollout);
+            let rollout = rollout?;
+            let report = report(client)?;
+            let wanted = rollout.wanted(&report.node.id, &report.node.cluster)?;
+            state.trials.hear(stream, report, &wanted, now);
+            Some((rollout, state.trials.turn(stream, now)))
+        })?;
+        self.again = turn.again.map(Instant::from_std);
+        rollout.resources(&turn.version?, turn.offer)
+    }
+
+    fn ended(&mut self, was_sent: bool) {
+        let (stream, now) = (self.stream, Instant::now().into_std());
+        self.gate
+            .change(|state| state.trials.end(stream, was_sent, now));
     }
 }
 
 impl Drop for Turns {
     fn drop(&mut self) {
-        self.gate.leave(self.stream, None);
+        // Unless that was told already.
+        self.ended(false);
     }
 }
 
-fn version_of(resources: &Resources) -> Option<Arc<str>> {
-    let resource = resources.get(EXTENSION_TYPE_URL, EXTENSION_NAME)?;
-    Some(resource.version.clone())
+/// What an Envoy says; `None` before it has asked for the filter.
+fn report(client: &Connection) -> Option<Report> {
+    let (id, cluster) = client.node()?;
+    client.with(|client| {
+        let (asks, in_flight) = client.asks(EXTENSION_TYPE_URL, EXTENSION_NAME);
+        let (held, refused) = client.resource(EXTENSION_TYPE_URL, EXTENSION_NAME);
+        asks.then_some(Report {
+            node: Node { id, cluster },
+            held,
+            refused,
+            in_flight,
+        })
+    })
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub trait Observer: Send + Sync + 'static {
     fn acked(&self, type_url: &str, resources: usize, latency: Duration);
     /// Resources were refused.
     fn nacked(&self, type_url: &str, resources: usize);
-    /// Something is wrong with how a filter was set up, told once for each node: a name of
+    /// Something is wrong with how a filter was set up, told once an hour for each node: a name of
     /// [`SetupProblem`](gatehold_wire::setup::SetupProblem), or `incompatible_version`, or `other`.
     fn problem(&self, problem: &'static str);
 }
@@ -118,6 +118,7 @@ impl PushService {
             _connected: self.observer.connected(kind),
             responses,
             node: String::new(),
+            is_heard: true,
             protocol: FIRST_PROTOCOL,
             sent: Vec::new(),
         };
@@ -219,6 +220,8 @@ struct PushStream<S> {
     _connected: Box<dyn Any + Send>,
     responses: mpsc::Sender<Outgoing>,
     node: String,
+    /// Whether what was sent last went out.
+    is_heard: bool,
     /// What the client speaks.
     protocol: u32,
     /// Nonces of the responses in flight, at most one for each type, and when they were sent.
@@ -229,6 +232,7 @@ impl<S: Source> PushStream<S> {
     async fn run(mut self, inbound: Streaming<DeltaDiscoveryRequest>, shutdown: CancellationToken) {
         let end = self.follow(inbound, shutdown).await;
         debug!(node = self.node, ?end, "a push stream ended");
+        self.source.ended(self.is_heard);
         if let Err(status) = end {
             self.connection.ended(&status);
             // The client may be gone already, and then nobody needs the status.
@@ -266,7 +270,8 @@ impl<S: Source> PushStream<S> {
         let due = self
             .connection
             .with(|subscriptions| subscriptions.due(snapshot));
-        if !due.is_empty()
+        if self.kind == StreamKind::Policy
+            && !due.is_empty()
             && let Some((resource, feature)) = snapshot.requirement()
             && !refuses_by_itself(self.protocol)
         {
@@ -281,6 +286,7 @@ impl<S: Source> PushStream<S> {
             self.observer.pushed(type_url, changed);
             self.sent.push((nonce.clone(), Instant::now()));
             if self.responses.send(Ok(response)).await.is_err() {
+                self.is_heard = false;
                 return Err(Status::cancelled("the client is gone"));
             }
         }
@@ -300,7 +306,7 @@ impl<S: Source> PushStream<S> {
         Status::failed_precondition(reason)
     }
 
-    /// Says what the filter finds wrong with its set-up, once for each node.
+    /// Says what the filter finds wrong with its set-up, once an hour for each node.
     fn note_problems(&self, node: &Node) {
         for problem in problems(&node.client_features).take(MAX_PROBLEMS) {
             let mut names = SetupProblem::ALL.into_iter().map(SetupProblem::name);

@@ -17,6 +17,9 @@ pub(crate) trait Source: Send + 'static {
 
     /// What the client is to hold now. Nothing when it is to keep what it has.
     fn now(&mut self, client: &Connection) -> Option<Arc<Resources>>;
+
+    /// The stream has ended; whether what was sent last went out.
+    fn ended(&mut self, _was_sent: bool) {}
 }
 
 /// The same for all clients.

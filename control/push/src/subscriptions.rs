@@ -192,6 +192,15 @@ impl Subscriptions {
         }
     }
 
+    /// Whether the client asks for this resource, and whether it has still to answer what it was sent of that type.
+    pub(crate) fn asks(&self, type_url: &str, name: &str) -> (bool, bool) {
+        let Some(subscription) = self.types.get(type_url) else {
+            return (false, false);
+        };
+        let asks = subscription.wildcard || subscription.names.contains(name);
+        (asks, subscription.in_flight.is_some())
+    }
+
     /// What is refused at present: type URL, name, and what of it.
     pub fn rejections(&self) -> impl Iterator<Item = (&str, &str, &Rejection)> {
         self.types.iter().flat_map(|(type_url, subscription)| {

@@ -2,9 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::{EXTENSION_TYPE_URL, Gone, HeldBack, Rejection, Rollout, StreamKind};
+
+/// So long after Envoy has taken a filter it may take until that connects.
+const CONNECTS_WITHIN: Duration = Duration::from_secs(10);
+/// What is wrong when it does not.
+const NOT_CONNECTED: &str = "its filter has not connected; see Envoy's log";
 
 /// What is known of an open stream.
 #[derive(Clone, Debug)]
@@ -134,9 +139,10 @@ impl NodeState {
     }
 }
 
-/// Puts together what is known: open streams, streams that ended, the snapshot in force, what is rolled out, and what
+/// Puts together what is known `now`: open streams, streams that ended, the snapshot in force, what is rolled out, and what
 /// of it is held back.
 pub fn view(
+    now: SystemTime,
     streams: &[Seen],
     gone: &[Gone],
     snapshot: Option<&str>,
@@ -150,7 +156,7 @@ pub fn view(
     }
     let mut all: Vec<NodeView> = nodes
         .values()
-        .filter_map(|streams| node(streams, snapshot, rollout))
+        .filter_map(|streams| node(now, streams, snapshot, rollout))
         .collect();
     // What came back after it had ended is no news, whoever ended it.
     let mut newest = HashMap::new();
@@ -180,6 +186,7 @@ pub fn view(
 }
 
 fn node(
+    now: SystemTime,
     streams: &[&Seen],
     snapshot: Option<&str>,
     rollout: Option<&dyn Rollout>,
@@ -194,14 +201,15 @@ fn node(
     let is_current = |stream: &&&Seen| snapshot.is_some() && stream.snapshot.as_deref() == snapshot;
     let current = of_kind(StreamKind::Policy).filter(is_current).count();
     let wanted = || {
-        let resources = rollout?.of(&first.node, &first.cluster);
-        let (_, resource) = resources.of_type(EXTENSION_TYPE_URL).next()?;
-        Some(resource.version.to_string())
+        let version = rollout?.wanted(&first.node, &first.cluster)?;
+        Some(version.to_string())
     };
-    let filter = of_kind(StreamKind::Filter).next().map(|stream| NodeFilter {
-        wanted: wanted(),
-        held: stream.filter.as_ref().map(ToString::to_string),
-    });
+    let wanted = wanted();
+    // Of several that say the same node id the one counts that has something else than it is to have.
+    let held = of_kind(StreamKind::Filter)
+        .map(|stream| stream.filter.as_ref().map(ToString::to_string))
+        .max_by_key(|held| *held != wanted);
+    let filter = held.map(|held| NodeFilter { wanted, held });
     let problems = streams.iter().flat_map(|stream| &stream.problems);
     let mut node = NodeView {
         node: first.node.clone(),
@@ -217,6 +225,14 @@ fn node(
         since: streams.iter().map(|it| it.since).min()?,
         last_seen: streams.iter().map(|it| it.last_seen).max()?,
     };
+    // Envoy takes many a module and fails when it is to run.
+    let is_silent = |stream: &Seen| {
+        let since = now.duration_since(stream.last_seen);
+        stream.filter.is_some() && since.is_ok_and(|since| since > CONNECTS_WITHIN)
+    };
+    if filters == 0 && of_kind(StreamKind::Filter).any(|stream| is_silent(stream)) {
+        node.problems.insert(NOT_CONNECTED.to_owned());
+    }
     let is_behind = node
         .filter
         .as_ref()
@@ -234,7 +250,7 @@ fn node(
 }
 
 fn refusals(streams: &[&Seen]) -> Vec<Refusal> {
-    let mut refusals: Vec<Refusal> = Vec::new();
+    let (mut refusals, mut known) = (Vec::<Refusal>::new(), HashMap::new());
     for (type_url, name, rejection) in streams.iter().flat_map(|stream| &stream.rejections) {
         let kind = match type_url.as_str() {
             EXTENSION_TYPE_URL => "Filter",
@@ -247,13 +263,13 @@ fn refusals(streams: &[&Seen]) -> Vec<Refusal> {
             reason: rejection.reason.clone(),
             streams: 1,
         };
-        let same = |other: &&mut Refusal| {
-            (&other.kind, &other.name) == (&refusal.kind, &refusal.name)
-                && (&other.version, &other.reason) == (&refusal.version, &refusal.reason)
-        };
-        match refusals.iter_mut().find(same) {
+        let key = (type_url, name, &rejection.version, &rejection.reason);
+        match known.get(&key).and_then(|at: &usize| refusals.get_mut(*at)) {
             Some(other) => other.streams += 1,
-            None => refusals.push(refusal),
+            None => {
+                known.insert(key, refusals.len());
+                refusals.push(refusal);
+            }
         }
     }
     refusals

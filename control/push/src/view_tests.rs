@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{EXTENSION_NAME, Resource, Resources};
+use crate::Resources;
 
 const NOW: &str = "now";
 
@@ -44,7 +44,7 @@ fn gone(node: &str, refused: Option<&str>, second: u64) -> Gone {
 
 /// The state of the only node.
 fn state(streams: &[Seen], gone: &[Gone], rollout: Option<&dyn Rollout>) -> NodeState {
-    let view = view(streams, gone, Some(NOW), rollout, Vec::new());
+    let view = view(at(205), streams, gone, Some(NOW), rollout, Vec::new());
     let [node] = view.nodes.as_slice() else {
         panic!("{:?}", view.nodes);
     };
@@ -52,19 +52,20 @@ fn state(streams: &[Seen], gone: &[Gone], rollout: Option<&dyn Rollout>) -> Node
 }
 
 #[derive(Debug)]
-struct New(Arc<Resources>);
+struct New;
 
 impl Rollout for New {
-    fn of(&self, _: &str, _: &str) -> Arc<Resources> {
-        self.0.clone()
+    fn wanted(&self, _: &str, _: &str) -> Option<Arc<str>> {
+        Some("new+1".into())
     }
-}
 
-fn new() -> New {
-    let (name, version) = (EXTENSION_NAME, "new+1".to_owned());
-    let resource = Resource::versioned(EXTENSION_TYPE_URL, name, version, Vec::new());
-    let one = [(EXTENSION_TYPE_URL.to_owned(), resource)];
-    New(Arc::new(one.into_iter().collect()))
+    fn versions(&self) -> Vec<Arc<str>> {
+        vec!["new+1".into()]
+    }
+
+    fn resources(&self, _: &str, _: u32) -> Option<Arc<Resources>> {
+        None
+    }
 }
 
 #[test]
@@ -73,7 +74,7 @@ fn streams_of_an_envoy_are_one_entry() {
     (other.version, other.peer) = ("0.2.0".to_owned(), "[2001:db8::2]:77".to_owned());
     (other.since, other.last_seen) = (at(50), at(300));
     let streams = [filter("edge-2"), filter("edge-1"), other, filter("edge-1")];
-    let view = view(&streams, &[], Some(NOW), None, Vec::new());
+    let view = view(at(205), &streams, &[], Some(NOW), None, Vec::new());
     let [one, two] = view.nodes.as_slice() else {
         panic!("{:?}", view.nodes);
     };
@@ -98,13 +99,13 @@ fn an_envoy_that_lacks_something_is_behind() {
     old.snapshot = None;
     assert_eq!(state(&[old], &[], None), NodeState::Behind);
     // Before there is anything nobody can have it.
-    let nothing = view(&[filter("a")], &[], None, None, Vec::new());
+    let nothing = view(at(205), &[filter("a")], &[], None, None, Vec::new());
     assert_eq!(nothing.nodes[0].state, NodeState::Behind);
 }
 
 #[test]
 fn an_envoy_without_the_filter_it_is_to_have_is_behind() {
-    let rollout = new();
+    let rollout = New;
     let mut extension = seen(StreamKind::Filter, "a");
     extension.filter = Some("new+1".into());
     let streams = [filter("a"), extension.clone()];
@@ -114,7 +115,14 @@ fn an_envoy_without_the_filter_it_is_to_have_is_behind() {
     assert_eq!(state(&streams, &[], Some(&rollout)), NodeState::Behind);
     // No document speaks of filters any more.
     assert_eq!(state(&streams, &[], None), NodeState::Current);
-    let view = view(&streams, &[], Some(NOW), Some(&rollout), Vec::new());
+    let view = view(
+        at(205),
+        &streams,
+        &[],
+        Some(NOW),
+        Some(&rollout),
+        Vec::new(),
+    );
     let expected = NodeFilter {
         wanted: Some("new+1".to_owned()),
         held: Some("old+1".to_owned()),
@@ -134,7 +142,7 @@ fn refusals_are_told_once_with_their_number() {
     let mut odd = refuses.clone();
     odd.rejections = vec![(server, "crm".to_owned(), rejection("too long"))];
     let streams = [refuses.clone(), odd, refuses];
-    let view = view(&streams, &[], Some(NOW), None, Vec::new());
+    let view = view(at(205), &streams, &[], Some(NOW), None, Vec::new());
     let refusals = &view.nodes[0].refusals;
     let told: Vec<_> = refusals
         .iter()
@@ -149,7 +157,7 @@ fn what_a_filter_says_of_its_set_up_is_a_problem() {
     let mut wrong = filter("a");
     wrong.problems = vec!["two-copies".to_owned()];
     let streams = [filter("a"), wrong.clone(), wrong];
-    let view = view(&streams, &[], Some(NOW), None, Vec::new());
+    let view = view(at(205), &streams, &[], Some(NOW), None, Vec::new());
     assert_eq!(view.nodes[0].state, NodeState::Problem);
     assert_eq!(view.nodes[0].problems.len(), 1);
 }
@@ -171,7 +179,7 @@ fn who_is_gone_is_listed_and_who_came_back_is_not() {
 #[test]
 fn whom_control_refuses_is_told_why() {
     let refused = [gone("a", Some("protocol 7 is too new"), 150)];
-    let seen_only_there = view(&[], &refused, Some(NOW), None, Vec::new());
+    let seen_only_there = view(at(205), &[], &refused, Some(NOW), None, Vec::new());
     let node = &seen_only_there.nodes[0];
     assert_eq!((node.state, node.last_seen), (NodeState::Refuses, at(150)));
     let problem = "refused by control (0.0.9): protocol 7 is too new";
@@ -182,4 +190,40 @@ fn whom_control_refuses_is_told_why() {
     // A filter that control takes came after it.
     let earlier = [gone("a", Some("protocol 7 is too new"), 50)];
     assert_eq!(state(&[filter("a")], &earlier, None), NodeState::Current);
+}
+
+#[test]
+fn a_filter_that_envoy_has_and_that_never_connected_is_a_problem() {
+    let mut extension = seen(StreamKind::Filter, "a");
+    let problem = |streams: &[Seen], second| {
+        let view = view(at(second), streams, &[], Some(NOW), Some(&New), Vec::new());
+        let node = &view.nodes[0];
+        (node.state == NodeState::Problem).then(|| node.problems.iter().cloned().collect())
+    };
+    // It has none.
+    assert_eq!(problem(std::slice::from_ref(&extension), 300), None);
+    extension.filter = Some("new+1".into());
+    // It has it since second 200.
+    assert_eq!(problem(std::slice::from_ref(&extension), 210), None);
+    let expected = vec![NOT_CONNECTED.to_owned()];
+    assert_eq!(
+        problem(std::slice::from_ref(&extension), 211),
+        Some(expected)
+    );
+    assert_eq!(problem(&[extension, filter("a")], 300), None);
+}
+
+#[test]
+fn one_of_several_with_the_same_node_id_that_lacks_something_is_told() {
+    let with = |held: Option<&str>| Seen {
+        filter: held.map(Into::into),
+        ..seen(StreamKind::Filter, "a")
+    };
+    let streams = [
+        with(Some("new+1")),
+        with(None),
+        with(Some("new+1")),
+        filter("a"),
+    ];
+    assert_eq!(state(&streams, &[], Some(&New)), NodeState::Behind);
 }

@@ -379,7 +379,7 @@ async fn what_requires_more_is_not_sent_to_filters_that_do_not_look() {
 }
 
 #[tokio::test]
-async fn problems_of_a_set_up_count_once_for_each_node() {
+async fn problems_of_a_set_up_count_once_an_hour_for_each_node() {
     let control = Control::start();
     control.publish(&[("a", "1")]);
     let words = ["protocol/2", "problem/two_copies", "problem/of_the_future"];
@@ -413,10 +413,24 @@ async fn problems_of_a_set_up_count_once_for_each_node() {
     };
     timeout(PATIENCE, told).await.expect("in time");
     assert_eq!(problems().last(), Some(&"headers_not_held"));
-    // Nodes that have gone and come back with it count again.
+    // A node that goes and comes back with it again and again is no news.
     drop(streams);
-    control.until(<[_]>::is_empty).await;
-    let mut client = Client::telling(&control, "one", &[], &words).await;
-    client.next().await;
-    assert_eq!(problems().len(), 7);
+    for _ in 0..3 {
+        control.until(<[_]>::is_empty).await;
+        let mut client = Client::telling(&control, "one", &[], &words).await;
+        client.next().await;
+    }
+    assert_eq!(problems().len(), 5);
+}
+
+#[tokio::test]
+async fn a_filter_that_is_refused_again_and_again_is_told_once() {
+    let control = Control::start();
+    for _ in 0..5 {
+        let status = ended(&control, &["protocol/9"]).await;
+        assert_eq!(status.code(), tonic::Code::FailedPrecondition);
+        control.until(<[_]>::is_empty).await;
+    }
+    let problems = control.counter.problems.lock().expect("unpoisoned");
+    assert_eq!(*problems, ["incompatible_version"]);
 }

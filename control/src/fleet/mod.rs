@@ -3,9 +3,9 @@
 mod command;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use gatehold_api::{FleetCounts, Metrics};
 use gatehold_push::{Fleet, FleetView, Gate, NodeState, Rollouts, Snapshot, view};
@@ -53,6 +53,7 @@ impl gatehold_console::Fleet for Watched {
             .as_deref()
             .map(|rollout| self.gate.held_back(rollout));
         view(
+            SystemTime::now(),
             &self.fleet.seen(),
             &self.fleet.gone(),
             snapshot.as_deref().map(|snapshot| snapshot.version()),
@@ -71,6 +72,8 @@ fn counts(view: &FleetView) -> FleetCounts {
     for (version, count) in view.nodes.iter().flat_map(|node| &node.versions) {
         *versions.entry(version).or_default() += *count as u64;
     }
+    // Several Envoys may refuse one.
+    let held_back = view.held_back.iter().map(|held| &held.version);
     FleetCounts {
         nodes: NodeState::ALL.map(of).to_vec(),
         versions: versions
@@ -88,6 +91,6 @@ fn counts(view: &FleetView) -> FleetCounts {
             .iter()
             .map(|node| node.filters.saturating_sub(node.current) as u64)
             .sum(),
-        held_back: view.held_back.len() as u64,
+        held_back: held_back.collect::<BTreeSet<_>>().len() as u64,
     }
 }

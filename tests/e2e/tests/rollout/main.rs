@@ -185,11 +185,22 @@ async fn a_module_that_envoy_refuses_goes_no_further() {
         })
         .collect();
     assert_eq!(states, BTreeSet::from(["behind", "refuses"]));
+    // An Envoy that starts now gets what is known to run, and decides.
+    let (fresh, _port) = site.fresh("edge-3", "edge").await;
+    until_in_force(&fresh, "old").await;
+    site.until_denied(&fresh).await;
+    site.until_seen("edge-3", |node| {
+        let held = node["given"]["held"].as_str().unwrap_or_default();
+        node["state"] == "behind" && held.starts_with("old+")
+    })
+    .await;
+    assert_eq!(site.nacks().await, 1, "it was given what is held back");
     // The way out is another version.
     site.give("new", "old");
     until_in_force(&site.canary, "new").await;
     site.give("new", "new");
     until_in_force(&site.rest, "new").await;
+    until_in_force(&fresh, "new").await;
     let outcome = load.stop().await;
     outcome.all_were_decided(&site.harness.recorder);
 }

@@ -112,6 +112,31 @@ impl Site {
         nacks.unwrap() as u64
     }
 
+    /// Starts one more Envoy, which has no filter yet.
+    pub(crate) async fn fresh(&self, id: &str, cluster: &str) -> (Envoy, Reserved) {
+        let port = Reserved::any().unwrap();
+        let envoy = envoy(&self.harness, id, cluster, port.port()).await;
+        (envoy, port)
+    }
+
+    /// Every worker of this Envoy denies by policy; nothing reaches the upstream meanwhile.
+    pub(crate) async fn until_denied(&self, envoy: &Envoy) {
+        let large = json!({ "order": "denied", "amount": 500 });
+        let denied = call("refund", &large).bearer(&self.token);
+        until("all workers deny", PATIENCE, async || {
+            for _ in 0..20 * envoy.workers() {
+                let reply = denied.send(envoy.gateway_port()).await;
+                let reply = reply.map_err(|error| error.to_string())?;
+                if reply.status != 200 || reply.json()["result"]["isError"] != true {
+                    return Err(format!("{}: {}", reply.status, reply.text()));
+                }
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+    }
+
     /// Every worker of this Envoy decides by policy.
     async fn until_decided(&self, envoy: &Envoy) {
         let allowed = call("refund", &small_refund()).bearer(&self.token);
