@@ -98,10 +98,12 @@ e2e: binaries trap ## end to end on real Envoy with real servers and clients
 	@$(SUMMARY) run $(CARGO_TEST) $(ON_ENVOY:%=--test %)
 
 # Those in which it matters most; `bootstrap` and `size` have nothing to do with it.
+# Those that are about set-ups of their own, or about no Envoy at all.
+OWN_SETUP := bootstrap compat misconfigured rollout size
 WASMPLUGIN ?= batches denials fidelity hostile identity lists streams
 e2e-wasmplugin: binaries ## the end-to-end tests as an Istio WasmPlugin sets the filter up (WASMPLUGIN=all for all of them)
 	$(STEP) 'end to end on Envoy, as a WasmPlugin'
-	@CARGO_TEST='$(CARGO_TEST)' $(SUMMARY) run tests/e2e/wasmplugin.sh $(if $(filter all,$(WASMPLUGIN)),$(filter-out bootstrap size,$(ON_ENVOY)),$(WASMPLUGIN))
+	@CARGO_TEST='$(CARGO_TEST)' $(SUMMARY) run tests/e2e/wasmplugin.sh $(if $(filter all,$(WASMPLUGIN)),$(filter-out $(OWN_SETUP),$(ON_ENVOY)),$(WASMPLUGIN))
 
 HOLD_DELAYS ?= 5,40,120
 hold-clients: build ## stock clients make calls that wait for a person, for HOLD_DELAYS (default 5,40,120) seconds: the table of the README
