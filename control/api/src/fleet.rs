@@ -59,7 +59,7 @@ impl FleetMetrics {
         );
         all.register(
             "fleet_held_back",
-            "Versions of the filter that go to no further Envoy, because one refuses them",
+            "Versions of the filter that go to no further Envoy, because one refuses them, does not answer or went away",
             self.held_back.clone(),
         );
     }

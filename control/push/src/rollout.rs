@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+use tracing::warn;
 
 use crate::source::Source;
-use crate::trials::{Held, Node, Report, Trials};
+use crate::trials::{Held, Lost, Node, Report, Trials};
 use crate::{Connection, Resources};
 
 /// Type of the resource that Envoy gets the filter in.
@@ -58,7 +59,7 @@ struct State {
 pub struct HeldBack {
     /// Version of the resource.
     pub version: Arc<str>,
-    /// Node id of an Envoy that refuses it.
+    /// Node id of an Envoy that refuses it, does not answer or went away.
     pub node: String,
     /// Why, in Envoy's words or ours.
     pub reason: String,
@@ -98,6 +99,14 @@ impl Gate {
         let mut state = self.lock();
         let before = state.trials.revision();
         let result = act(&mut state);
+        for lost in state.trials.lost() {
+            let Lost {
+                version,
+                node,
+                reason,
+            } = lost;
+            warn!(node, %version, reason, "a version of the filter is held back");
+        }
         if state.trials.revision() != before {
             self.changes.send_modify(|changes| *changes += 1);
         }

@@ -1,6 +1,6 @@
 //! Who tries a version of the filter, who has it and who refuses it: plain data, without network and clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,16 @@ pub(crate) struct Trials {
     offer: u32,
     takes: u64,
     revision: u64,
+    /// Whom people have not been told of.
+    lost: Vec<Lost>,
+}
+
+/// An Envoy that gave no answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Lost {
+    pub(crate) version: Arc<str>,
+    pub(crate) node: String,
+    pub(crate) reason: String,
 }
 
 /// What an Envoy says on its stream.
@@ -74,10 +84,20 @@ pub(crate) struct Held<'t> {
 struct Stream {
     node: Node,
     wanted: Arc<str>,
+    /// Whether it came with a filter, so that it had been there before.
+    was_there: bool,
     held: Option<Arc<str>>,
     /// What it was offered last and has refused.
     refused: Option<Arc<str>>,
+    /// All that it has refused since the document changed: it would refuse it again.
+    refuses: BTreeSet<Arc<str>>,
     tries: Option<Try>,
+}
+
+impl Stream {
+    fn refuses(&self, version: &Arc<str>) -> bool {
+        self.refused.as_ref() == Some(version) || self.refuses.contains(version)
+    }
 }
 
 /// An offer without an answer.
@@ -116,13 +136,17 @@ struct Refusal {
 }
 
 impl Trial {
+    /// Whether it goes to no other Envoy. Where it runs elsewhere, one that was lost may have been so by chance.
     fn is_blocked(&self) -> bool {
-        self.refused.values().any(|refusal| refusal.counts)
+        let all = self.refused.values().filter(|refusal| refusal.counts);
+        let lost = all.clone().filter(|refusal| refusal.is_lost).count();
+        let by_chance = usize::from(self.taken.is_some());
+        lost > by_chance || all.count() > lost
     }
 
-    fn is_refused_by(&self, stream: u64, node: &Node) -> bool {
-        let mut all = self.refused.iter();
-        all.any(|(by, refusal)| *by == stream || refusal.node == *node)
+    fn is_refused_by(&self, node: &Node) -> bool {
+        let mut all = self.refused.values();
+        all.any(|refusal| refusal.node == *node)
     }
 
     fn remove(&mut self, goes: impl Fn(u64, &Refusal) -> bool) -> bool {
@@ -139,6 +163,11 @@ impl Trials {
         self.revision
     }
 
+    /// Envoys that gave no answer, each once.
+    pub(crate) fn lost(&mut self) -> Vec<Lost> {
+        std::mem::take(&mut self.lost)
+    }
+
     /// A new document has these versions, and says who is to have which. It gives every version another chance but for
     /// those that an Envoy still says it refuses, and is still to have.
     pub(crate) fn document(
@@ -146,6 +175,9 @@ impl Trials {
         versions: Vec<Arc<str>>,
         wanted: impl Fn(&Node) -> Option<Arc<str>>,
     ) {
+        for stream in self.streams.values_mut() {
+            stream.refuses.clear();
+        }
         let mut before = std::mem::take(&mut self.versions);
         for version in versions {
             let mut trial = before.remove(&version).unwrap_or_default();
@@ -181,8 +213,10 @@ impl Trials {
             let came = Stream {
                 node: node.clone(),
                 wanted: wanted.clone(),
+                was_there: held.is_some(),
                 held: held.clone(),
                 refused: None,
+                refuses: BTreeSet::new(),
                 tries: None,
             };
             self.streams.insert(stream, came);
@@ -222,6 +256,7 @@ impl Trials {
                 false,
             );
             refusal.held = before;
+            known.refuses.insert(version.clone());
             self.refuse(&version, stream, refusal);
         }
     }
@@ -243,7 +278,11 @@ impl Trials {
         let version = match &known.held {
             Some(held) if *held == known.wanted => {
                 // It is told so once more if it was told of another one since, and refused that.
-                known.refused.is_some().then(|| held.clone())
+                let refused = known.refused.as_ref();
+                refused
+                    .filter(|refused| *refused != held)
+                    .and(Some(held))
+                    .cloned()
             }
             Some(_) => self.in_turn(stream, &known.wanted.clone(), now, &mut again),
             None => self.without_any(stream, &known.wanted.clone(), now, &mut again),
@@ -270,7 +309,10 @@ impl Trials {
         let Some(gone) = self.streams.remove(&stream) else {
             return;
         };
-        if was_sent && let Some(Try { version, .. }) = &gone.tries {
+        if was_sent
+            && let Some(Try { version, .. }) = &gone.tries
+            && !self.is_back(stream, &gone.node, version)
+        {
             let reason = "it went away while it tried it".to_owned();
             let refusal = Refusal::new(version, &gone, reason, now, true);
             self.refuse(version, stream, refusal);
@@ -281,10 +323,12 @@ impl Trials {
                 self.revision += 1;
             }
             for (by, refusal) in &mut trial.refused {
-                if *by == stream || (refusal.ended.is_some() && refusal.node == gone.node) {
-                    // Those who wait for it to be forgotten wait on.
+                if *by == stream {
                     refusal.ended = Some(now);
+                    // It will be forgotten, which is now to be waited for.
                     self.revision += 1;
+                } else if refusal.ended.is_some() && refusal.node == gone.node {
+                    refusal.ended = Some(now);
                 }
             }
         }
@@ -311,9 +355,9 @@ impl Trials {
         now: Instant,
         again: &mut Option<Instant>,
     ) -> Option<Arc<str>> {
-        let refused = self.streams.get(&stream)?.refused.as_ref();
+        let known = self.streams.get(&stream)?;
         let trial = self.versions.get_mut(wanted)?;
-        if refused == Some(wanted) || trial.is_blocked() {
+        if known.refuses(wanted) || trial.is_blocked() || trial.is_refused_by(&known.node) {
             let ended = trial.refused.values().filter_map(|refusal| refusal.ended);
             let ends = ended.map(|ended| ended + FORGET_AFTER);
             *again = ends.filter(|end| *end > now).min();
@@ -335,16 +379,16 @@ impl Trials {
     ) -> Option<Arc<str>> {
         let known = self.streams.get(&stream)?;
         let node = &known.node;
-        let is_own = known.refused.as_ref() == Some(wanted);
+        let is_own = known.refuses(wanted);
         let trial = self.versions.get(wanted)?;
         let runs = trial.taken.is_some();
-        if runs && !is_own && !trial.is_blocked() && !trial.is_refused_by(stream, node) {
+        if runs && !is_own && !trial.is_blocked() && !trial.is_refused_by(node) {
             return Some(wanted.clone());
         }
-        if let Some(good) = self.known_good(stream, known, trial) {
+        if let Some(good) = self.known_good(known, trial) {
             return Some(good);
         }
-        if is_own || trial.refused.contains_key(&stream) {
+        if is_own {
             return None;
         }
         // Nothing else is known to run. What others say they refuse may run here; what has cost an Envoy is tried
@@ -371,12 +415,13 @@ impl Trials {
 
     /// A version that runs somewhere and that nobody refuses: best the one that this Envoy had, then one that others
     /// have which are to have the same, then the one that was taken last.
-    fn known_good(&self, stream: u64, known: &Stream, trial: &Trial) -> Option<Arc<str>> {
+    fn known_good(&self, known: &Stream, trial: &Trial) -> Option<Arc<str>> {
         let good = self.versions.iter().filter(|(version, trial)| {
             **version != known.wanted
                 && trial.taken.is_some()
+                && !known.refuses(version)
                 && !trial.is_blocked()
-                && !trial.is_refused_by(stream, &known.node)
+                && !trial.is_refused_by(&known.node)
         });
         let best = good.max_by_key(|(version, good)| {
             let mut refused = trial.refused.values();
@@ -423,11 +468,35 @@ impl Trials {
         }
     }
 
+    /// Whether this node has opened another stream since, and came with a filter: control may hear late that a
+    /// connection broke.
+    fn is_back(&mut self, stream: u64, node: &Node, version: &Arc<str>) -> bool {
+        let mut later = self.streams.range(stream..).map(|(_, later)| later);
+        let Some(trial) = self.versions.get_mut(version) else {
+            return false;
+        };
+        let is_back =
+            trial.broken < MAX_BROKEN && later.any(|later| later.node == *node && later.was_there);
+        if is_back {
+            trial.broken += 1;
+            // It may have been sent all the same.
+            self.offer = self.offer.wrapping_add(1);
+        }
+        is_back
+    }
+
     fn refuse(&mut self, version: &Arc<str>, stream: u64, refusal: Refusal) {
         self.offer = self.offer.wrapping_add(1);
         let Some(trial) = self.versions.get_mut(version) else {
             return;
         };
+        if refusal.is_lost {
+            self.lost.push(Lost {
+                version: version.clone(),
+                node: refusal.node.id.clone(),
+                reason: refusal.reason.clone(),
+            });
+        }
         let was_blocked = trial.is_blocked();
         let is_free = trial.by.take_if(|by| *by == stream).is_some();
         if trial.refused.len() < MAX_REFUSALS || trial.refused.contains_key(&stream) {
@@ -442,13 +511,17 @@ impl Trials {
     fn forget(&mut self, now: Instant) {
         let streams = &self.streams;
         for trial in self.versions.values_mut() {
-            let is_free = trial.remove(|_, refusal| {
-                let is_old = refusal
-                    .ended
-                    .is_some_and(|ended| now >= ended + FORGET_AFTER);
-                is_old && !streams.values().any(|stream| stream.node == refusal.node)
-            });
-            if is_free {
+            let is_old = |refusal: &Refusal| {
+                let ended = refusal.ended;
+                ended.is_some_and(|ended| now >= ended + FORGET_AFTER)
+            };
+            for refusal in trial.refused.values_mut().filter(|it| is_old(it)) {
+                // It is looked for once an hour.
+                if streams.values().any(|stream| stream.node == refusal.node) {
+                    refusal.ended = Some(now);
+                }
+            }
+            if trial.remove(|_, refusal| is_old(refusal)) {
                 self.revision += 1;
             }
         }

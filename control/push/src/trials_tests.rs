@@ -153,10 +153,10 @@ fn who_has_gone_for_an_hour_has_no_say() {
     world.waits(&mut again);
     world.now += FORGET_AFTER;
     world.waits(&mut again);
-    assert_eq!(world.turn(&mut two), (None, None));
-    let before = world.trials.revision();
+    // One that says the same node id is there.
+    assert_eq!(world.turn(&mut two), (None, Some(FORGET_AFTER)));
+    world.now += FORGET_AFTER / 2;
     world.dies(&again);
-    assert_ne!(world.trials.revision(), before, "those who wait are woken");
     assert_eq!(world.turn(&mut two), (None, Some(FORGET_AFTER)));
     world.now += FORGET_AFTER;
     world.gets(&mut two, NEW);
@@ -229,6 +229,80 @@ fn refusals_are_bounded() {
         assert_eq!(world.refuses(&mut envoy), None);
     }
     assert_eq!(world.held_back(), MAX_REFUSALS);
+}
+
+#[test]
+fn where_it_runs_one_may_be_lost_by_chance_and_two_may_not() {
+    let mut world = World::new();
+    let mut runs = world.envoy("0", Some(NEW));
+    let [mut one, mut two, mut three] = ["1", "2", "3"].map(|id| world.envoy(id, Some(OLD)));
+    world.waits(&mut runs);
+    world.gets(&mut one, NEW);
+    world.dies(&one);
+    // It was one of those that are ended while they load.
+    world.gets(&mut two, NEW);
+    let mut other = world.envoy("4", None);
+    world.gets(&mut other, NEW);
+    world.takes(&mut other);
+    // It itself does not try it again, and people are told.
+    let mut one = world.envoy("1", None);
+    world.gets(&mut one, OLD);
+    world.takes(&mut one);
+    assert_eq!(world.held_back(), 1);
+    world.dies(&two);
+    world.waits(&mut three);
+    let mut other = world.envoy("5", None);
+    world.gets(&mut other, OLD);
+    assert_eq!(world.held_back(), 2);
+}
+
+#[test]
+fn beyond_that_nobody_is_sent_the_same_again_and_again() {
+    let mut world = World::new();
+    let mut has_old = world.envoy("old", Some(OLD));
+    world.gets(&mut has_old, NEW);
+    for number in 0..2 * MAX_REFUSALS {
+        let mut envoy = world.envoy(&number.to_string(), None);
+        world.gets(&mut envoy, OLD);
+        assert_eq!(world.refuses(&mut envoy).as_deref(), Some(NEW));
+        assert_eq!(world.refuses(&mut envoy), None);
+        world.waits(&mut envoy);
+    }
+}
+
+#[test]
+fn one_that_refuses_even_what_it_has_is_left_alone() {
+    let mut world = World::new();
+    let mut one = world.envoy("1", Some(NEW));
+    world.waits(&mut one);
+    one.refused = Some(Rejection {
+        version: OLD.into(),
+        reason: "no".to_owned(),
+    });
+    world.gets(&mut one, NEW);
+    assert_eq!(world.refuses(&mut one), None);
+    assert_eq!(world.turn(&mut one), (None, None));
+}
+
+#[test]
+fn a_connection_of_which_control_hears_late_that_it_broke_costs_nothing() {
+    let mut world = World::new();
+    let mut one = world.envoy("1", Some(OLD));
+    world.gets(&mut one, NEW);
+    let mut again = world.envoy("1", Some(OLD));
+    world.waits(&mut again);
+    world.dies(&one);
+    assert_eq!(world.held_back(), 0);
+    world.gets(&mut again, NEW);
+    assert!(one.offers[0] < again.offers[0]);
+    // One that was killed comes back without any.
+    let mut fresh = world.envoy("1", None);
+    world.gets(&mut fresh, OLD);
+    world.takes(&mut fresh);
+    world.dies(&again);
+    assert_eq!(world.held_back(), 1);
+    let lost = world.trials.lost();
+    assert_eq!((&*lost[0].node, lost.len()), ("1", 1));
 }
 
 #[test]

@@ -7,6 +7,12 @@ use gatehold_console::text::{one_line, plain};
 
 use crate::approvals::columns;
 
+/// Rows that are shown; `--json` gives all.
+const ROWS: usize = 1000;
+/// Lines that are shown of what stands in the way of Envoys, and of refusals that hold versions back.
+const NOTES: usize = 100;
+const HELD_BACK: usize = 20;
+
 /// A row for each Envoy, and below what stands in the way of some.
 pub(super) fn fleet(fleet: &FleetJson) -> String {
     if fleet.nodes.is_empty() {
@@ -22,8 +28,14 @@ pub(super) fn fleet(fleet: &FleetJson) -> String {
         "LAST SEEN",
     ];
     let mut lines = vec![heads.map(str::to_owned)];
-    lines.extend(fleet.nodes.iter().map(row));
+    let mut nodes: Vec<&NodeJson> = fleet.nodes.iter().collect();
+    // Where not all are shown, those that are well are left out first.
+    if nodes.len() > ROWS {
+        nodes.sort_by_key(|node| node.state == "current");
+    }
+    lines.extend(nodes.iter().take(ROWS).map(|node| row(node)));
     let mut text = columns(&lines);
+    text.push_str(&more(nodes.len(), ROWS));
     let mut notes = Vec::new();
     for node in &fleet.nodes {
         let name = one_line(&node.node, 40);
@@ -39,22 +51,34 @@ pub(super) fn fleet(fleet: &FleetJson) -> String {
         let problems = node.problems.iter();
         notes.extend(problems.map(|problem| format!("{name}: {}", plain(problem))));
     }
-    for held in &fleet.held_back {
-        notes.push(format!(
-            "filter {} goes to no further Envoy: {} refuses it ({})",
+    let held_back = fleet.held_back.iter().map(|held| {
+        format!(
+            "filter {} is held back because of {}: {}",
             plain(&held.version),
             one_line(&held.node, 40),
             plain(&held.reason)
-        ));
-    }
-    if !notes.is_empty() {
+        )
+    });
+    let held_back: Vec<String> = held_back.collect();
+    if !(notes.is_empty() && held_back.is_empty()) {
         text.push('\n');
     }
-    for note in notes {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{note}");
+    for (lines, most) in [(notes, NOTES), (held_back, HELD_BACK)] {
+        for line in lines.iter().take(most) {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{line}");
+        }
+        text.push_str(&more(lines.len(), most));
     }
     text
+}
+
+/// Says how many are not shown, if any.
+fn more(all: usize, most: usize) -> String {
+    match all.saturating_sub(most) {
+        0 => String::new(),
+        more => format!("and {more} more: see --json\n"),
+    }
 }
 
 fn row(node: &NodeJson) -> [String; 7] {
@@ -127,7 +151,7 @@ mod tests {
 
             edge-1 refuses Filter gatehold (new+22): Unable to create
             edge-2: two-copies
-            filter new+22 goes to no further Envoy: edge-1 refuses it (Unable to create)
+            filter new+22 is held back because of edge-1: Unable to create
         "#]].assert_eq(&fleet(&example("")));
         let none = FleetJson {
             snapshot: None,
@@ -135,6 +159,35 @@ mod tests {
             held_back: Vec::new(),
         };
         assert_eq!(fleet(&none), "nobody is connected\n");
+    }
+
+    #[test]
+    fn of_thousands_those_with_trouble_are_shown() {
+        let mut all = example("");
+        let well = NodeJson {
+            state: "current".to_owned(),
+            problems: Vec::new(),
+            ..all.nodes[1].clone()
+        };
+        let ill = all.nodes[0].clone();
+        all.nodes = vec![well; 5000];
+        all.nodes.extend(vec![ill; 300]);
+        all.held_back = vec![all.held_back[0].clone(); 100];
+        let text = fleet(&all);
+        assert_eq!(
+            text.lines().count(),
+            1 + ROWS + 1 + 1 + NOTES + 1 + HELD_BACK + 1
+        );
+        for (part, times) in [
+            ("  refuses  ", 300),
+            ("and 4300 more: see --json", 1),
+            ("refuses Filter", NOTES),
+            ("and 200 more: see --json", 1),
+            ("is held back", HELD_BACK),
+            ("and 80 more: see --json", 1),
+        ] {
+            assert_eq!(text.matches(part).count(), times, "{part}");
+        }
     }
 
     #[test]

@@ -86,9 +86,9 @@ pub struct RefusalJson {
 pub struct HeldBackJson {
     /// The version.
     pub version: String,
-    /// Node id of an Envoy that refuses it.
+    /// Node id of an Envoy that refuses it, does not answer or went away.
     pub node: String,
-    /// Why, in Envoy's words.
+    /// Why, in Envoy's words or ours.
     pub reason: String,
 }
 

@@ -15,6 +15,10 @@ use crate::view::ago;
 
 /// Rows that are shown; the API gives all.
 const ROWS: usize = 1000;
+/// Refusals that are shown of those that hold versions back.
+const HELD_BACK: usize = 20;
+/// Notes of one row that are shown.
+const NOTES: usize = 20;
 
 struct Row {
     node: String,
@@ -37,6 +41,7 @@ struct FleetPage {
     frame: Frame,
     summary: String,
     held_back: Vec<HeldBack>,
+    more_held_back: usize,
     rows: Vec<Row>,
     more: usize,
 }
@@ -61,18 +66,23 @@ pub(crate) async fn fleet(State(console): State<Console>, viewer: Viewer) -> Res
             count => summary.push_str(&format!(", {count} {text}")),
         }
     }
-    let now = now_millis();
+    let (now, more_held_back) = (now_millis(), view.held_back.len().saturating_sub(HELD_BACK));
+    let mut nodes: Vec<&NodeView> = view.nodes.iter().collect();
+    // Where not all are shown, those that are well are left out first.
+    if nodes.len() > ROWS {
+        nodes.sort_by_key(|node| node.state == NodeState::Current);
+    }
     let template = FleetPage {
         frame: Frame::of(&viewer.signed, "fleet", "Fleet".to_owned()),
         summary,
-        more: view.nodes.len().saturating_sub(ROWS),
-        rows: view
-            .nodes
-            .iter()
+        more: nodes.len().saturating_sub(ROWS),
+        rows: nodes
+            .into_iter()
             .take(ROWS)
             .map(|node| row(node, now))
             .collect(),
-        held_back: view.held_back,
+        held_back: view.held_back.into_iter().take(HELD_BACK).collect(),
+        more_held_back,
     };
     page(StatusCode::OK, &template)
 }
@@ -95,6 +105,10 @@ fn row(node: &NodeView, now: u64) -> Row {
             refusal.name, refusal.version, refusal.reason
         )
     });
+    let all = refusals.len() + node.problems.len();
+    let notes = refusals.chain(node.problems.iter().cloned()).take(NOTES);
+    let more = all.checked_sub(NOTES).filter(|more| *more > 0);
+    let more = more.map(|more| format!("and {more} more"));
     Row {
         node: match node.node.is_empty() {
             true => "no node id".to_owned(),
@@ -121,7 +135,7 @@ fn row(node: &NodeView, now: u64) -> Row {
             0 => "none connected".to_owned(),
             filters => format!("{} of {filters}", node.current),
         },
-        notes: refusals.chain(node.problems.iter().cloned()).collect(),
+        notes: notes.chain(more).collect(),
         seen: ago(now, millis(node.last_seen)),
     }
 }

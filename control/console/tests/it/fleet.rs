@@ -67,10 +67,36 @@ async fn the_page_says_how_each_envoy_stands() {
         "Refuses",
         "Filter gatehold (new+22): Unable to create",
         "two-copies",
-        "goes to no further Envoy",
+        "is held back because of",
         "1 connected, 0 of them up to date, 1 refusing or refused",
     ] {
         assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn of_thousands_those_with_trouble_are_shown() {
+    let app = App::new().await;
+    let cookie = app.sign_in(json!({ "sub": "eve", "roles": [] })).await;
+    let (mut well, mut ill) = (node("-well"), node("-ill"));
+    (well.state, well.refusals) = (NodeState::Current, Vec::new());
+    ill.refusals = vec![ill.refusals[0].clone(); 1000];
+    let mut many = view("");
+    many.nodes = vec![well; 5000];
+    many.nodes.push(ill);
+    many.held_back = vec![many.held_back[0].clone(); 100];
+    app.fleet.set(many);
+    let page = app.get("/fleet", &cookie).await.body;
+    for (part, times) in [
+        ("edge-1-well", 999),
+        ("edge-1-ill", 1),
+        ("and 4001 more", 1),
+        // Of its notes.
+        ("and 981 more", 1),
+        ("is held back because of", 20),
+        ("and 80 more that stand in the way", 1),
+    ] {
+        assert_eq!(page.matches(part).count(), times, "{part}");
     }
 }
 
