@@ -201,6 +201,27 @@ async fn a_module_that_envoy_refuses_goes_no_further() {
     site.give("new", "new");
     until_in_force(&site.rest, "new").await;
     until_in_force(&fresh, "new").await;
+    // Where a module is missing everybody keeps what they have.
+    site.give_without_a_module("old");
+    until("control says so", PATIENCE, async || {
+        let log = site.harness.control.log();
+        let said = log.contains("a bad module") && log.contains("every Envoy keeps what it has");
+        said.then_some(()).ok_or(log)
+    })
+    .await
+    .unwrap();
+    site.until_denied(&fresh).await;
+    for envoy in [&site.canary, &site.rest, &fresh] {
+        until_in_force(envoy, "new").await;
+    }
+    let fleet = site.fleet().await;
+    let nodes = fleet["nodes"].as_array().unwrap().iter();
+    let given = nodes.filter_map(|node| node["given"]["wanted"].as_str());
+    let given: Vec<&str> = given.collect();
+    assert!(
+        given.len() == 3 && given.iter().all(|given| given.starts_with("new+")),
+        "{fleet}"
+    );
     let outcome = load.stop().await;
     outcome.all_were_decided(&site.harness.recorder);
 }

@@ -76,6 +76,13 @@ impl Site {
         self.harness.documents.write("filter.yaml", &text).unwrap();
     }
 
+    /// Gives everybody this version, but one of the modules that the document names is not there.
+    pub(crate) fn give_without_a_module(&self, version: &str) {
+        let text = document(self.modules.path(), version, version);
+        let text = text.replace("broken.wasm", "missing.wasm");
+        self.harness.documents.write("filter.yaml", &text).unwrap();
+    }
+
     /// What `gatehold fleet` says.
     pub(crate) async fn fleet(&self) -> Value {
         let claims = Claims::new("olga", &[], AUDIENCE).json();
