@@ -471,14 +471,17 @@ impl Trials {
     /// Whether this node has opened another stream since, and came with a filter: control may hear late that a
     /// connection broke.
     fn is_back(&mut self, stream: u64, node: &Node, version: &Arc<str>) -> bool {
-        let mut later = self.streams.range(stream..).map(|(_, later)| later);
+        let later = self.streams.range(stream..).map(|(_, later)| later);
+        let mut later = later.filter(|later| later.node == *node && later.was_there);
         let Some(trial) = self.versions.get_mut(version) else {
             return false;
         };
-        let is_back =
-            trial.broken < MAX_BROKEN && later.any(|later| later.node == *node && later.was_there);
+        let has_it = later
+            .clone()
+            .any(|later| later.held.as_ref() == Some(version));
+        let is_back = has_it || (trial.broken < MAX_BROKEN && later.next().is_some());
         if is_back {
-            trial.broken += 1;
+            trial.broken += u32::from(!has_it);
             // It may have been sent all the same.
             self.offer = self.offer.wrapping_add(1);
         }

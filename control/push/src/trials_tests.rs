@@ -306,6 +306,20 @@ fn a_connection_of_which_control_hears_late_that_it_broke_costs_nothing() {
 }
 
 #[test]
+fn connections_that_break_while_a_version_is_loaded_and_taken_cost_nothing() {
+    let mut world = World::new();
+    for _ in 0..20 {
+        let mut one = world.envoy("1", Some(OLD));
+        world.gets(&mut one, NEW);
+        let mut back = world.envoy("1", Some(NEW));
+        world.waits(&mut back);
+        world.dies(&one);
+        assert_eq!(world.held_back(), 0);
+        world.dies(&back);
+    }
+}
+
+#[test]
 fn what_no_document_names_is_not_kept() {
     let mut world = World::new();
     for number in 0..100 {

@@ -79,7 +79,10 @@ impl Site {
     /// Gives everybody this version, but one of the modules that the document names is not there.
     pub(crate) fn give_without_a_module(&self, version: &str) {
         let text = document(self.modules.path(), version, version);
+        let broken = std::fs::read(self.modules.path().join("broken.wasm")).unwrap();
+        // What control has read it does not read again.
         let text = text.replace("broken.wasm", "missing.wasm");
+        let text = text.replace(&hex(&broken), &"0".repeat(64));
         self.harness.documents.write("filter.yaml", &text).unwrap();
     }
 
@@ -229,11 +232,16 @@ fn another(module: &[u8]) -> Vec<u8> {
     module
 }
 
+/// The SHA-256 of a module.
+fn hex(module: &[u8]) -> String {
+    let digest = Sha256::digest(module);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn document(modules: &Path, canary: &str, rest: &str) -> String {
     let versions = ["old", "new", "broken"].map(|name| {
         let file = modules.join(format!("{name}.wasm"));
-        let digest = Sha256::digest(std::fs::read(&file).unwrap());
-        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex(&std::fs::read(&file).unwrap());
         json!({ "name": name, "module": file, "sha256": digest })
     });
     // What is JSON is YAML.
