@@ -313,9 +313,10 @@ fn is_of_interest(name: &str) -> bool {
     name.starts_with("wasmcustom.gatehold_")
 }
 
-/// Gauges of what is under way in Envoy, but for its admin interface and its streams to control.
+/// Gauges of what is under way in Envoy, but for its admin interface and its streams to control, whatever the name of
+/// control's cluster.
 fn is_active(name: &str) -> bool {
-    name.ends_with("rq_active") && !name.contains("admin") && !name.contains("gatehold_control")
+    name.ends_with("rq_active") && !name.contains("admin") && !name.contains("gatehold")
 }
 
 /// Waits until every worker has every server and the keys of both issuers.
