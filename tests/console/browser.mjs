@@ -1,6 +1,6 @@
 // Plays one scenario in Chromium against the console at $CONSOLE; $STAGE makes things happen behind it.
 //
-//   node browser.mjs queue|decide|hostile|forged|late|looks|plain
+//   node browser.mjs queue|decide|hostile|forged|late|looks|fleet|plain
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -316,6 +316,26 @@ const scenarios = {
       await context.close();
     }
     say('no page is wider than its window; light and dark');
+  },
+
+  async fleet() {
+    await stage('connect', { node: 'edge-1', cluster: 'edge', version: '0.2.0', words: ['protocol/2', 'problem/two_copies'] });
+    await stage('connect', { node: 'edge\u202Egpj\u{E0061}', cluster: '<img src=x onerror="document.title=1">', version: '0.1.9' });
+    const page = await signIn('dave');
+    await page.click('a[href="/fleet"]');
+    await page.waitForURL(`${CONSOLE}/fleet`);
+    const rowOf = (text) => page.locator('.row', { hasText: text });
+    assert.match(await rowOf('edge-1').textContent(), /in edge.*0\.2\.0.*two_copies/s);
+    assert.match(await rowOf('0.1.9').textContent(), /U\+202E.*<img src=x/s);
+    assert.doesNotMatch(await page.content(), /[\u202A-\u202E]|[\u{E0000}-\u{E007F}]/u);
+    assert.equal(await page.locator('main img').count(), 0);
+    await shot(page, 'fleet');
+    await page.setViewportSize(PHONE);
+    const [wide, window] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+    assert.ok(wide <= window, `${wide} wide in a window of ${window}`);
+    await shot(page, 'fleet-phone');
+    clean(page);
+    say('every Envoy is listed, with what is wrong; markup is text');
   },
 
   async plain() {

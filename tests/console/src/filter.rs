@@ -7,7 +7,7 @@ use std::time::Duration;
 use gatehold_proto::discovery::AggregatedDiscoveryServiceClient;
 use gatehold_proto::hold::HoldsClient;
 use gatehold_wire::SERVER_TYPE_URL;
-use gatehold_wire::discovery::{DeltaDiscoveryRequest, Node};
+use gatehold_wire::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
 use gatehold_wire::hold::{self, from_filter, to_filter};
 use gatehold_wire::push::Approve;
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
 use tonic::transport::Channel;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -89,7 +90,16 @@ pub struct Filter {
     said: watch::Receiver<Vec<to_filter::Message>>,
     calls: Mutex<HashMap<String, hold::Call>>,
     number: Mutex<u64>,
+    channel: Channel,
+    /// Further ones that stay connected.
+    others: Mutex<Vec<Subscription>>,
 }
+
+/// What a filter says and what it is pushed; it is connected as long as this lives.
+type Subscription = (
+    mpsc::Sender<DeltaDiscoveryRequest>,
+    Streaming<DeltaDiscoveryResponse>,
+);
 
 impl Filter {
     /// Connects, and learns which policy is in force for the server `crm`.
@@ -107,7 +117,7 @@ impl Filter {
             message: Some(hello),
         };
         sender.send(first).await.unwrap();
-        let mut client = HoldsClient::new(channel);
+        let mut client = HoldsClient::new(channel.clone());
         let stream = client.hold(ReceiverStream::new(receiver)).await;
         let mut messages = stream.expect("holds are served").into_inner();
         let (said_sender, said) = watch::channel(Vec::new());
@@ -122,7 +132,16 @@ impl Filter {
             said,
             calls: Mutex::default(),
             number: Mutex::default(),
+            channel,
+            others: Mutex::default(),
         })
+    }
+
+    /// Another one connects, and says this of itself.
+    pub async fn connect_another(&self, node: Node) {
+        let mut other = subscribe(self.channel.clone(), node).await;
+        pushed(&mut other).await;
+        self.others.lock().unwrap().push(other);
     }
 
     /// A call waits; gives its waiter and approval.
@@ -279,12 +298,20 @@ impl Filter {
 
 /// Version of the resource of the server `crm`, as a filter is pushed it.
 async fn version(channel: Channel) -> String {
+    let node = Node {
+        id: "envoy-1".to_owned(),
+        ..Node::default()
+    };
+    let response = pushed(&mut subscribe(channel, node).await).await;
+    let mut resources = response.resources.iter();
+    let crm = resources.find(|resource| resource.name == "crm");
+    crm.expect("the server is in force").version.clone()
+}
+
+async fn subscribe(channel: Channel, node: Node) -> Subscription {
     let (sender, receiver) = mpsc::channel(4);
     let ask = DeltaDiscoveryRequest {
-        node: Some(Node {
-            id: "envoy-1".to_owned(),
-            ..Node::default()
-        }),
+        node: Some(node),
         type_url: SERVER_TYPE_URL.to_owned(),
         resource_names_subscribe: vec!["*".to_owned()],
         ..DeltaDiscoveryRequest::default()
@@ -292,12 +319,11 @@ async fn version(channel: Channel) -> String {
     sender.send(ask).await.unwrap();
     let mut client = AggregatedDiscoveryServiceClient::new(channel);
     let stream = client.delta_aggregated_resources(ReceiverStream::new(receiver));
-    let mut stream = stream.await.expect("resources are pushed").into_inner();
+    let stream = stream.await.expect("resources are pushed").into_inner();
+    (sender, stream)
+}
+
+async fn pushed((_, stream): &mut Subscription) -> DeltaDiscoveryResponse {
     let pushed = timeout(PATIENCE, stream.message()).await.expect("in time");
-    let pushed = pushed.expect("no error").expect("a push");
-    let crm = pushed
-        .resources
-        .iter()
-        .find(|resource| resource.name == "crm");
-    crm.expect("the server is in force").version.clone()
+    pushed.expect("no error").expect("a push")
 }

@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use gatehold_harness::control::Control;
 use gatehold_harness::peers::Provider;
 use gatehold_harness::{Call, HarnessError, Tools};
+use gatehold_wire::discovery::Node;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -156,6 +157,7 @@ fn router(filter: Arc<Filter>) -> Router {
         .route("/run", post(run))
         .route("/leave", post(leave))
         .route("/definition", post(definition))
+        .route("/connect", post(connect))
         .with_state(filter)
 }
 
@@ -188,6 +190,19 @@ async fn definition(State(filter): State<Arc<Filter>>, Json(asked): Json<Value>)
     filter
         .definition(text(&asked, "tool"), &asked["definition"])
         .await;
+    Json(json!({}))
+}
+
+async fn connect(State(filter): State<Arc<Filter>>, Json(asked): Json<Value>) -> Json<Value> {
+    let words = asked["words"].as_array().into_iter().flatten();
+    let node = Node {
+        id: text(&asked, "node").to_owned(),
+        cluster: text(&asked, "cluster").to_owned(),
+        user_agent_version: text(&asked, "version").to_owned(),
+        client_features: words.filter_map(Value::as_str).map(str::to_owned).collect(),
+        ..Node::default()
+    };
+    filter.connect_another(node).await;
     Json(json!({}))
 }
 

@@ -34,6 +34,11 @@ async fn fits_a_phone_and_both_colour_schemes() {
 }
 
 #[tokio::test]
+async fn the_fleet_is_seen() {
+    play("fleet").await;
+}
+
+#[tokio::test]
 async fn works_without_scripts() {
     play("plain").await;
 }
