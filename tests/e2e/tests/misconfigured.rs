@@ -12,7 +12,16 @@ use std::time::{Duration, Instant};
 
 use gatehold_e2e::*;
 use gatehold_harness::{Harness, Version, message, wait::until};
+use gatehold_proto::discovery::aggregated_discovery_service_server::{
+    AggregatedDiscoveryService, AggregatedDiscoveryServiceServer,
+};
+use gatehold_wire::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
+use gatehold_wire::setup::{PROTOCOL, PROTOCOL_WORD};
 use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_stream::Pending;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Request, Response, Status, Streaming};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Within which a request is answered, whatever is wrong.
@@ -348,4 +357,56 @@ async fn control_that_goes_away_is_named_while_policy_stays_in_force() {
     .await
     .unwrap();
     nothing_crashed(&mut harness).await;
+}
+
+/// Control as it is towards filters of another time: what it says to the filter of today is what it would say to one
+/// that is far ahead.
+struct OfAnotherTime;
+
+#[tonic::async_trait]
+impl AggregatedDiscoveryService for OfAnotherTime {
+    type DeltaAggregatedResourcesStream = Pending<Result<DeltaDiscoveryResponse, Status>>;
+
+    async fn delta_aggregated_resources(
+        &self,
+        request: Request<Streaming<DeltaDiscoveryRequest>>,
+    ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
+        let asked = request.into_inner().message().await?.expect("a request");
+        let mut node = asked.node.expect("who asks");
+        let said = format!("{PROTOCOL_WORD}{PROTOCOL}");
+        let word = node.client_features.iter_mut().find(|word| **word == said);
+        *word.expect("the filter says what it speaks") = format!("{PROTOCOL_WORD}{}", PROTOCOL + 9);
+        let refused = gatehold_push::agree(&node).expect_err("it is too far ahead");
+        Err(Status::failed_precondition(refused))
+    }
+}
+
+#[tokio::test]
+async fn control_of_another_time_is_named_with_both_versions() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let service = AggregatedDiscoveryServiceServer::new(OfAnotherTime);
+    let server = tonic::transport::Server::builder().add_service(service);
+    let server = tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    let harness = governed().control_at(port).start().await.unwrap();
+    let token = alice(&harness);
+    let begun = Instant::now();
+    let reply = harness
+        .send(&call("refund", &small_refund()).bearer(&token))
+        .await
+        .unwrap();
+    assert_eq!(reply.status, 503, "{}", reply.text());
+    assert!(begun.elapsed() < SECONDS, "{:?}", begun.elapsed());
+    let words = "`gatehold_control` ended with gRPC status 9: filter ";
+    is_seen(&harness, 3..=3, words, "control_refuses").await;
+    let log = harness.envoy.log();
+    let line = log.lines().find(|line| line.contains(words)).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    let (theirs, least, most) = (PROTOCOL + 9, PROTOCOL - 1, PROTOCOL + 1);
+    let said = format!(
+        "{version} speaks protocol {theirs}, and control {version} speaks {least} to {most}; upgrade control"
+    );
+    assert!(line.ends_with(&said), "`{said}` in {line}");
+    assert!(harness.recorder.take().is_empty());
+    server.abort();
 }

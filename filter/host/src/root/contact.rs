@@ -48,8 +48,8 @@ impl Contact {
     pub(super) fn ended(&mut self, now: u64, status: u32, message: &[u8]) -> Option<String> {
         self.taken = false;
         self.silent_since.get_or_insert(now);
-        let text = String::from_utf8_lossy(message);
-        let text: String = text
+        let message = decoded(message);
+        let text: String = String::from_utf8_lossy(&message)
             .chars()
             .filter(|c| !c.is_control())
             .take(MAX_MESSAGE)
@@ -83,6 +83,25 @@ impl Contact {
     }
 }
 
+/// A status message as people read it: gRPC sends it percent-encoded, and Envoy says behind it where it is from.
+fn decoded(message: &[u8]) -> Vec<u8> {
+    let message = message.strip_suffix(b"{via_upstream}").unwrap_or(message);
+    let mut rest = message.iter().copied();
+    let mut text = Vec::with_capacity(message.len());
+    while let Some(byte) = rest.next() {
+        let mut ahead = rest.clone();
+        let mut digit = || char::from(ahead.next()?).to_digit(16);
+        match (byte, digit(), digit()) {
+            (b'%', Some(high), Some(low)) => {
+                text.extend(u8::try_from(high << 4 | low));
+                rest = ahead;
+            }
+            _ => text.push(byte),
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +126,20 @@ mod tests {
         assert!(contact.heard());
         assert!(!contact.heard());
         assert!(contact.ended(4, 14, b"connection refused").is_some());
+    }
+
+    #[test]
+    fn messages_are_read_as_they_were_written() {
+        let check = |message: &str, expected: &str| {
+            let text = decoded(message.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&text), expected);
+        };
+        check("upgrade%20control{via_upstream}", "upgrade control");
+        check("100%25, \u{e9} and %C3%A9", "100%, \u{e9} and \u{e9}");
+        check("%", "%");
+        check("%4", "%4");
+        check("%zz%41", "%zzA");
+        check("", "");
     }
 
     #[test]
