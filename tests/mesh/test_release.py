@@ -22,10 +22,19 @@ def key(folder: Path, name: str) -> Path:
     return path
 
 
+def repository(folder: Path) -> Path:
+    """What releases are made of, as git knows it; where it comes from does not matter, and nothing is left in it."""
+    shutil.copytree(ROOT / "envoy", folder / "envoy", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Cargo.toml", folder)
+    for command in (["init", "-q"], ["add", "-A"]):
+        subprocess.run(["git", "-C", folder, *command], check=True)
+    return folder
+
+
 def build(folder: Path, signing: Path) -> subprocess.CompletedProcess:
     given = {"wasm": os.environ["GATEHOLD_WASM"], "control": os.environ["GATEHOLD_BIN"], "images": os.environ["GATEHOLD_IMAGES"]}
     options = [part for name, value in {**given, "key": signing, "out": folder}.items() for part in (f"--{name}", value)]
-    return subprocess.run([sys.executable, ROOT / "envoy/release/build.py", *options], capture_output=True, text=True)
+    return subprocess.run([sys.executable, Release.tree / "envoy/release/build.py", *options], capture_output=True, text=True)
 
 
 def verify(folder: Path, signing: Path) -> bool:
@@ -45,6 +54,7 @@ class Release(unittest.TestCase):
         cls.scratch = tempfile.TemporaryDirectory()
         base = Path(cls.scratch.name)
         cls.key, cls.folder = key(base, "release.key"), base / "dist"
+        cls.tree = repository(base / "tree")
         made = build(cls.folder, cls.key)
         assert made.returncode == 0, made.stderr
         cls.version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
@@ -111,7 +121,7 @@ class Release(unittest.TestCase):
             self.assertFalse(place in module, place)
 
     def test_only_what_the_repository_has_is_in_it(self):
-        stray = ROOT / "envoy/local/.stray-secret"
+        stray = self.tree / "envoy/local/.stray-secret"
         stray.write_text("of nobody's release")
         self.addCleanup(stray.unlink)
         folder = self.copy()
