@@ -228,7 +228,7 @@ compat: binaries ## this filter under the control of 0.1, which is built from th
 	@mkdir -p $(TARGET)/compat/source && git archive $(OLD) | tar -x -C $(TARGET)/compat/source
 	@cd $(TARGET)/compat/source && env -u CARGO_TARGET_DIR CARGO_INCREMENTAL=0 cargo build --locked --quiet -p gatehold
 	$(STEP) 'this filter under it, and that filter under this control'
-	@GATEHOLD_OLD_CONTROL=$(abspath $(TARGET))/compat/source/target/debug/gatehold $(CARGO_TEST) --test compat -- --include-ignored
+	@GATEHOLD_OLD_CONTROL=$(abspath $(TARGET))/compat/source/target/debug/gatehold $(CARGO_TEST) --features gatehold-e2e/old-control --test compat
 
 soak: build ## mixed traffic with aborts, resets, restarts and pushes for SOAK_MINUTES (default 10)
 	$(STEP) 'soak'
