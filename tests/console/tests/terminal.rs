@@ -1,4 +1,4 @@
-//! `gatehold approvals` at the real control, with a token of the real provider.
+//! `gatehold approvals` and `gatehold fleet` at the real control, with a token of the real provider.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gatehold_console_tests::filter::Wanted;
 use gatehold_console_tests::stage::Stage;
+use gatehold_wire::discovery::Node;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
@@ -17,12 +18,12 @@ struct Said {
 }
 
 async fn gatehold(stage: &Stage, token: &Path, arguments: &[&str]) -> Said {
+    said(stage, token, &[&["approvals"], arguments].concat()).await
+}
+
+async fn said(stage: &Stage, token: &Path, arguments: &[&str]) -> Said {
     let mut command = Command::new(&stage.tools.gatehold);
-    command
-        .arg("approvals")
-        .args(arguments)
-        .arg("--token-file")
-        .arg(token);
+    command.args(arguments).arg("--token-file").arg(token);
     command
         .env("GATEHOLD_URL", &stage.console)
         .env_remove("GATEHOLD_TOKEN");
@@ -147,4 +148,42 @@ async fn listed_shown_and_decided_from_a_terminal() {
         1,
         "is --url right?",
     );
+}
+
+#[tokio::test]
+async fn the_fleet_is_listed_in_a_terminal() {
+    let stage = Stage::start().await;
+    let dave = stage.token("dave").await;
+    let node = |id: &str, problems: &[&str]| Node {
+        id: id.to_owned(),
+        cluster: "edge".to_owned(),
+        user_agent_version: "0.2.0".to_owned(),
+        client_features: problems.iter().map(|&it| it.to_owned()).collect(),
+        ..Node::default()
+    };
+    stage.filter.connect_another(node("edge-1", &[])).await;
+    let two = ["protocol/2", "problem/two_copies"];
+    let hostile = node("edge\u{1b}[2J\u{202e}", &two);
+    stage.filter.connect_another(hostile).await;
+    let end = Instant::now() + Duration::from_secs(30);
+    let fleet = loop {
+        let fleet = said(&stage, &dave, &["fleet"]).await;
+        if fleet.code == Some(0) {
+            break fleet;
+        }
+        assert!(Instant::now() < end, "{}", fleet.errors);
+        sleep(Duration::from_millis(50)).await;
+    };
+    let line = fleet.out.lines().find(|line| line.starts_with("edge-1 "));
+    let line = line.unwrap();
+    assert!(
+        line.contains(" edge ") && line.contains("0.2.0 x1"),
+        "{line}"
+    );
+    assert!(fleet.out.contains("two_copies"), "{}", fleet.out);
+    assert!(!fleet.out.contains(['\u{1b}', '\u{202e}']), "{}", fleet.out);
+    let stranger = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&stranger, "a.b.c").unwrap();
+    let refused = said(&stage, stranger.path(), &["fleet"]).await;
+    assert!(refused.code != Some(0) && refused.out.is_empty());
 }
