@@ -42,7 +42,7 @@ use crate::hold::{Place, Progress};
 use crate::host::{Direction, Flow, HeaderPairs, Host, Level};
 use crate::metrics::{Counter, Refused};
 use crate::record::{Draft, Ending};
-use crate::setup::{HEADERS_NOT_HELD, body_came};
+use crate::setup::{HEADERS_NOT_HELD, TWO_COPIES, body_came};
 use crate::snapshot::{Endpoint, Snapshot};
 use crate::worker::Worker;
 
@@ -195,14 +195,16 @@ impl Exchange {
         let begun = request::begin(&worker, self.snapshot.as_deref(), host);
         self.shadow = request::is_shadow(&begun);
         self.spared_by = request::spared_by(&begun);
-        if self.shadow {
-            request::is_behind_a_copy(&worker, host);
-        }
+        // What is refused may miss what the other one took; what is not enforced misses nothing.
+        let is_second = (self.shadow || begun.is_err()) && request::is_behind_a_copy(&worker, host);
         let onlooker = Onlooker { host, copy: &[] };
         let host = if self.shadow { &onlooker } else { host };
         let flow = match begun {
             Err(refused) => {
-                let refusal = request::behind_a_copy(&worker, host, refused.refusal);
+                let refusal = match is_second {
+                    true => Refusal::setup(TWO_COPIES),
+                    false => refused.refusal,
+                };
                 self.refuse(host, refused.draft.map(|draft| *draft), refusal)
             }
             Ok(request::Begun::Ignored(_)) => {

@@ -189,17 +189,6 @@ pub(super) fn headers_flow(worker: &Worker, host: &dyn Host, place: &Place) -> F
     }
 }
 
-/// Another reason for a refusal, when a copy of the filter before this one has let the request through: it has taken
-/// what this one misses.
-#[cold]
-#[inline(never)]
-pub(super) fn behind_a_copy(worker: &Worker, host: &dyn Host, refusal: Refusal) -> Refusal {
-    match is_behind_a_copy(worker, host) {
-        true => Refusal::setup(TWO_COPIES),
-        false => refusal,
-    }
-}
-
 /// Whether a copy of the filter before this one has judged the request; notes it.
 #[cold]
 #[inline(never)]
