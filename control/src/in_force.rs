@@ -1,7 +1,6 @@
 //! What is in force: the last good documents and keys, and the snapshot made of them.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::directory::Files;
+use crate::hex::hex;
 use crate::keys::{Found, Held, Keeper, Wanted};
 use crate::resources::Encoder;
 use crate::watch::Reading;
@@ -315,10 +315,7 @@ fn version(files: &Files) -> String {
             digest.update(part);
         }
     }
-    let mut hex = String::with_capacity(16);
-    for byte in digest.finalize().iter().take(8) {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    let mut version = hex(&digest.finalize());
+    version.truncate(16);
+    version
 }

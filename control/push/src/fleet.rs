@@ -152,9 +152,7 @@ impl Entry {
                 .collect(),
         }
     }
-}
 
-impl Entry {
     fn seen(&self) -> Seen {
         let state = lock(&self.state);
         let extension = (EXTENSION_TYPE_URL, EXTENSION_NAME);

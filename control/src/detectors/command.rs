@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::in_force;
 use crate::check::load_directory;
+use crate::hex::hex;
 
 /// What can be done with detectors.
 #[derive(Debug, Subcommand)]
@@ -92,9 +93,8 @@ fn digest(text: &str, is_definition: bool) -> anyhow::Result<String> {
         },
     };
     let text = canonical.as_deref().unwrap_or(text);
-    let digest = Sha256::digest(text.as_bytes());
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("sha256:{hex}"))
+    let digest = hex(&Sha256::digest(text.as_bytes()));
+    Ok(format!("sha256:{digest}"))
 }
 
 #[cfg(test)]
